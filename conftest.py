@@ -1,0 +1,5 @@
+"""For all tests: logs as in production, without the pretty tracebacks of an unconfigured library."""
+
+from sps.runtime.logs import configure_logs
+
+configure_logs(level="warning", form="console")

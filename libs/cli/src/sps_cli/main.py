@@ -1,0 +1,125 @@
+"""The command `sps`. Exit codes: 0 as told, 1 not as told or failed, 2 wrong call."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sps.runtime.errors import Refusal
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Smart Payment Service",
+    pretty_exceptions_enable=False,  # they print the locals, and those hold secrets
+)
+proof_app = typer.Typer(no_args_is_help=True, help="Proof files.")
+app.add_typer(proof_app, name="proof")
+docs_app = typer.Typer(no_args_is_help=True, help="Documents that follow from the code.")
+app.add_typer(docs_app, name="docs")
+
+State = Annotated[Path, typer.Option(help="Where everything is kept.")]
+Documents = Annotated[Path, typer.Option(file_okay=False, help="The folder of the documents.")]
+
+
+@app.command()
+def up(
+    state: State = Path("var"),
+    any_ports: Annotated[
+        bool, typer.Option("--any-ports", help="Take any free ports at the first start.")
+    ] = False,
+) -> None:
+    """The whole platform in one process, with a sandbox of carriers and payment providers."""
+    from sps_cli.up import run
+
+    raise typer.Exit(run(state, any_ports=any_ports))
+
+
+@app.command()
+def demo(
+    keep: Annotated[Path | None, typer.Option(help="Keep the state in this folder.")] = None,
+) -> None:
+    """The story of Alice and Bob, told and checked."""
+    from sps_cli.demo import run
+
+    raise typer.Exit(run(keep))
+
+
+@app.command()
+def books(
+    state: State = Path("var"),
+    journal: Annotated[
+        bool, typer.Option("--journal", help="The journal instead of the trial balance.")
+    ] = False,
+    subject: Annotated[str, typer.Option(help="Only this contract, payout or quote.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 200,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Trial balance and journal, from settlement's database."""
+    from sps_cli.books import show
+
+    raise typer.Exit(show(state, journal=journal, subject=subject, limit=limit, as_json=as_json))
+
+
+@proof_app.command("verify")
+def proof_verify(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The proof file.")],
+    genesis: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="The genesis document you trust.")
+    ] = Path("var/genesis.json"),
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Check a proof file offline, with only the genesis."""
+    from sps_cli.proof import verify
+
+    raise typer.Exit(verify(file, genesis, as_json=as_json))
+
+
+@docs_app.command("build")
+def docs_build(folder: Documents = Path("docs")) -> None:
+    """Write the documents that follow from the code."""
+    from sps_cli.documents.command import build
+
+    raise typer.Exit(build(folder))
+
+
+@docs_app.command("check")
+def docs_check(folder: Documents = Path("docs")) -> None:
+    """Tell which documents are not what the code says; exit code 1 when there are any."""
+    from sps_cli.documents.command import check
+
+    raise typer.Exit(check(folder))
+
+
+@app.command()
+def bench(
+    out: Annotated[Path, typer.Option(help="Where to write the figures.")] = Path("build/bench.json"),
+    only: Annotated[
+        str, typer.Option(help="One part: ordering, execution, hop, validators or platform.")
+    ] = "",
+    page: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="A document whose table of figures is written anew."),
+    ] = None,
+    short: Annotated[
+        bool, typer.Option("--short", help="Only show that every part gives its figures.")
+    ] = False,
+) -> None:
+    """Measure this machine and write the figures."""
+    from sps_cli.bench import run
+
+    raise typer.Exit(run(out, only, page, short=short))
+
+
+def main() -> None:
+    """Run the command; a refusal says what to do instead of a stack trace."""
+    try:
+        app()
+    except Refusal as refusal:
+        print(f"sps: {refusal.message} ({refusal.code})", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

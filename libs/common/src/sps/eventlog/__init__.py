@@ -1,0 +1,1 @@
+"""The event log: port, topics, embedded adapter and its in-memory fake."""

@@ -1,0 +1,190 @@
+"""A transaction ends in one of the ways that the module names, whatever hits it, and whenever."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, select, text
+from sqlalchemy.exc import IntegrityError
+
+from sps.runtime import database as module
+from sps.runtime.database import CancelledAfterCommit, Database, DatabaseTrouble, on_commit
+from sps.runtime.tables import COMMON_TABLES, outbox_batch
+
+ROUNDS = 300
+ESCAPES = 0.2
+"""The share of rounds whose first transaction is not cancelled."""
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    opened = Database(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}")
+    async with opened.transaction() as connection:
+        await connection.run_sync(lambda sync: [table.create(sync) for table in COMMON_TABLES])
+    yield opened
+    await opened.stop()
+
+
+async def write(connection, seq: int) -> None:
+    await connection.execute(insert(outbox_batch).values(seq=seq, digest=b"\0" * 32, sealed_ms=seq))
+
+
+async def written(database: Database) -> set[int]:
+    async with database.reading() as connection:
+        return set(await connection.scalars(select(outbox_batch.c.seq)))
+
+
+async def test_what_a_block_wrote_is_there_after_it(database: Database) -> None:
+    async with database.transaction() as connection:
+        await write(connection, 1)
+    assert await written(database) == {1}
+
+
+async def test_an_exception_rolls_back_and_stays_what_it_is(database: Database) -> None:
+    async def fail() -> None:
+        async with database.transaction() as connection:
+            await write(connection, 1)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    assert await written(database) == set()
+
+
+async def test_a_broken_constraint_is_not_trouble(database: Database) -> None:
+    async def twice() -> None:
+        async with database.transaction() as connection:
+            await write(connection, 1)
+            await write(connection, 1)
+
+    with pytest.raises(IntegrityError):
+        await twice()
+    assert await written(database) == set()
+
+
+async def test_sqlite_is_set_to_lose_nothing(database: Database) -> None:
+    async with database.reading() as connection:
+        found = [
+            (await connection.execute(text(f"PRAGMA {name}"))).scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        ]
+    assert found == ["wal", 2, 1, module.BUSY_MS]
+
+
+async def test_writers_take_turns_and_readers_see_the_last_commit(database: Database) -> None:
+    async def one(seq: int) -> None:
+        async with database.transaction() as connection:
+            await asyncio.sleep(0)
+            await write(connection, seq)
+
+    await asyncio.gather(*(one(seq) for seq in range(50)))
+    assert await written(database) == set(range(50))
+
+
+async def test_a_reader_never_waits_for_the_writer(database: Database) -> None:
+    async with database.transaction() as connection:
+        await write(connection, 1)
+        assert await written(database) == set()
+
+
+async def test_a_writer_that_waits_too_long_is_told(database: Database, monkeypatch) -> None:
+    monkeypatch.setattr(module, "WRITE_WAIT_S", 0.01)
+    async with database.transaction():
+        with pytest.raises(DatabaseTrouble, match="another writer"):
+            async with database.transaction():
+                pass
+
+
+async def test_call_backs_come_after_commit_and_only_then(database: Database) -> None:
+    calls: list[int] = []
+
+    async def fail() -> None:
+        async with database.transaction() as connection:
+            on_commit(connection, lambda: calls.append(1))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    async with database.transaction() as connection:
+        on_commit(connection, lambda: calls.append(2))
+        assert calls == []
+    assert calls == [2]
+
+
+async def test_a_commit_without_an_answer_is_unknown_and_the_connection_is_thrown_away(
+    database: Database, monkeypatch
+) -> None:
+    async def lost(self) -> None:
+        await real(self)
+        raise OSError("the answer is lost")
+
+    real = module.AsyncConnection.commit
+    with monkeypatch.context() as patched:
+        patched.setattr(module.AsyncConnection, "commit", lost)
+        with pytest.raises(DatabaseTrouble) as caught:
+            async with database.transaction() as connection:
+                await write(connection, 7)
+    assert caught.value.outcome_unknown
+    assert await written(database) == {7}, "this time it was committed; only a look could tell"
+
+
+async def test_a_commit_that_hangs_is_unknown_after_a_bound(database: Database, monkeypatch) -> None:
+    async def hang(self) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(module, "COMMIT_S", 0.02)
+    with monkeypatch.context() as patched:
+        patched.setattr(module.AsyncConnection, "commit", hang)
+        with pytest.raises(DatabaseTrouble) as caught:
+            async with database.transaction() as connection:
+                await write(connection, 7)
+    assert caught.value.outcome_unknown
+    await asyncio.sleep(0.05)
+    async with database.transaction() as connection:
+        await write(connection, 8)
+    assert 8 in await written(database)
+
+
+async def test_random_cancellations_never_make_a_false_report(database: Database) -> None:
+    chance = random.Random(20_261_123)
+    reports: dict[int, str] = {}
+
+    async def work(seq: int) -> None:
+        reports[seq] = "rolled back"
+        try:
+            async with database.transaction() as connection:
+                await write(connection, seq)
+                await connection.execute(select(outbox_batch.c.seq).limit(1))
+        except CancelledAfterCommit:
+            reports[seq] = "committed"
+            raise
+        reports[seq] = "committed"
+
+    began = time.perf_counter()
+    await work(-1)
+    usual_s = time.perf_counter() - began
+    async with asyncio.timeout(60):  # a cancelled statement must not keep the write lock
+        for start in range(0, ROUNDS, 4):
+            tasks = [asyncio.create_task(work(seq)) for seq in range(start, start + 4)]
+            for task in tasks[chance.random() < ESCAPES :]:
+                await asyncio.sleep(chance.random() * usual_s)
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+    assert await written(database) == {seq for seq, report in reports.items() if report == "committed"}
+    assert set(reports.values()) == {"committed", "rolled back"}
+
+
+async def test_the_database_works_on_after_many_cancelled_readers(database: Database) -> None:
+    async def read() -> None:
+        async with database.reading() as connection:
+            await connection.execute(select(outbox_batch.c.seq))
+
+    for delay in range(40):
+        task = asyncio.create_task(read())
+        await asyncio.sleep(delay * 0.0001)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert await asyncio.wait_for(written(database), 2) == set()

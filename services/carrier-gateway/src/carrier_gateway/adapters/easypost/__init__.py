@@ -1,0 +1,1 @@
+"""EasyPost: trackers for many carriers, told by signed messages."""

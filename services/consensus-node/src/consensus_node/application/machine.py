@@ -1,0 +1,34 @@
+"""The contracts and the ledger as the node's state machine: `sps.chain.execution` over a state."""
+
+from collections.abc import Sequence
+
+from consensus_node.application.ports import Outcome
+from sps.chain.batch import Batch
+from sps.chain.block import Committed
+from sps.chain.execution import execute, new_state
+from sps.chain.genesis import Genesis
+from sps.chain.state import ChainState
+
+
+class ContractMachine:
+    """Starts at the genesis; only `execute` changes it."""
+
+    def __init__(self, genesis: Genesis) -> None:
+        self.state: ChainState = new_state(genesis)
+
+    @property
+    def height(self) -> int:
+        return self.state.height
+
+    def outcome(self) -> Outcome:
+        return self._outcome(changed=False)
+
+    def execute(self, committed: Committed, batches: Sequence[Batch]) -> Outcome:
+        before = self.state.app_hash
+        execute(self.state, committed.header, committed.refs, batches)
+        return self._outcome(changed=self.state.app_hash != before)
+
+    def _outcome(self, *, changed: bool) -> Outcome:
+        state = self.state
+        result = state.result_of(state.height)
+        return Outcome(state.height, result.app_hash, result.results_root, changed, state.next_deadline_ms())

@@ -1,0 +1,38 @@
+"""Which payouts and refunds the chain has ordered, and when by block time.
+
+An ordered payout opens account 2300 in its own name, a refund 2310 (`docs/ledger.md`, P60 and P40): so the
+journals of a block tell exactly which orders it made.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from payment_gateway.adapters.tables import chain_order
+from sps.chain.receipt import Receipt
+from sps.runtime.follower import ExecutedBlock
+
+IN_TRANSIT: Final = frozenset({"2300", "2310"})
+
+
+class OrderProjection:
+    """`Projection`: notes new orders; the signed order of settlement is compared with the state later."""
+
+    async def apply(self, connection: AsyncConnection, block: ExecutedBlock) -> None:
+        for order in dict.fromkeys(ordered(block.receipts)):
+            known = await connection.scalar(select(chain_order.c.id).where(chain_order.c.id == order))
+            if known is None:
+                row = {"id": order, "height": block.height, "block_ms": block.time_ms}
+                await connection.execute(insert(chain_order).values(row))
+
+
+def ordered(receipts: Iterable[Receipt]) -> Iterator[str]:
+    """Identifiers of the payouts and refunds whose in-transit account was credited."""
+    for receipt in receipts:
+        for journal in receipt.journals:
+            for posting in journal.postings:
+                code, _, rest = posting.account.partition("/")
+                if code in IN_TRANSIT and posting.amount < 0:
+                    yield rest.rpartition("/")[0]

@@ -1,0 +1,41 @@
+"""Reads settlement's orders, partition by partition, each record once and in order."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from payment_gateway.application.orders import TakeOrders
+from payment_gateway.application.register import OrderRegister, Position
+from sps.eventlog.port import EventLog
+from sps.eventlog.topics import PAYOUTS, TOPICS
+from sps.runtime.lifecycle import Supervisor
+
+READ_MAX: Final = 100
+READ_WAIT_S: Final = 1.0
+
+
+class OrderConsumer:
+    """One loop per partition; the offset is kept with what came of the record."""
+
+    def __init__(
+        self, log: EventLog, register: OrderRegister, take: TakeOrders, taken: Callable[[], None]
+    ) -> None:
+        self._log = log
+        self._register = register
+        self._take = take
+        self._taken = taken
+
+    def start(self, supervisor: Supervisor) -> None:
+        """Read all partitions in the background."""
+        for partition in range(TOPICS[PAYOUTS].partitions):
+            supervisor.run(f"orders-{partition}", partial(self._run, partition))
+
+    async def _run(self, partition: int) -> None:
+        """The register is asked for the offset once; after trouble the loop begins anew and asks again."""
+        following = await self._register.next_offset(partition)
+        while True:
+            records = await self._log.read(PAYOUTS, partition, following, limit=READ_MAX, wait_s=READ_WAIT_S)
+            for record in records:
+                if await self._take.take(Position(partition, record.offset), record.value):
+                    self._taken()
+                following = record.offset + 1
