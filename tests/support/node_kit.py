@@ -101,6 +101,11 @@ class Town:
         """How many transactions the blocks of a node hold."""
         return sum(node._blocks.block(h).header.tx_count for h in range(1, node.final_height + 1))
 
+    def full_blocks(self, node: Node, above: int) -> int:
+        """How many blocks above a height hold batches."""
+        heights = range(above + 1, node.final_height + 1)
+        return sum(1 for height in heights if node._blocks.block(height).header.batch_count)
+
     async def agree(self, transactions: int, nodes: Iterable[int] | None = None) -> set[tuple[int, bytes]]:
         """Wait until the nodes hold and have executed so many transactions, and stand at one height."""
         watched = [self.nodes[index] for index in (self.nodes if nodes is None else nodes)]
