@@ -79,7 +79,7 @@ def terms(price: int = 100_000, **fields: object) -> Terms:
         "address": h32("address"),
         "release": "on_delivery",
     }
-    return Terms(**(base | fields))  # type: ignore[arg-type]  # a builder for tests
+    return Terms(**(base | fields))
 
 
 class World:
@@ -258,7 +258,7 @@ class Deal:
             parcel,
             "dhl",
             self.tag(parcel),
-            status,  # type: ignore[arg-type]  # one of ParcelStatus
+            status,
             "pulled",
             at_ms,
             h32(f"raw-{status}-{at_ms}"),
@@ -329,7 +329,7 @@ def reverse(
     signers = [signer(name) for name in who]
     keys = tuple(one.public_key.hex() for one in signers)
     signatures = tuple(one.sign(Domain.TX, world.state.chain_id, body).hex() for one in signers)
-    return facts.ReverseRelease(deal.event(), deal.id, tranche, keys, signatures, reason)  # type: ignore[arg-type]  # two of each
+    return facts.ReverseRelease(deal.event(), deal.id, tranche, keys, signatures, reason)
 
 
 def many_tranches(amounts: Sequence[int], parcels: Sequence[Sequence[str]]) -> tuple[Tranche, ...]:

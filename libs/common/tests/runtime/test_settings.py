@@ -58,4 +58,4 @@ def test_settings_do_not_change(monkeypatch) -> None:
     given(monkeypatch, **GOOD)
     settings = load_settings(ExampleSettings)
     with pytest.raises(ValueError, match="frozen"):
-        settings.port = 1  # type: ignore[misc] # that it fails is the point
+        settings.port = 1

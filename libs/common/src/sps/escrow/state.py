@@ -140,7 +140,7 @@ class Deadline(Struct, frozen=True, order=True, array_like=True, gc=False):
 _plain: Final = msgspec.msgpack.Encoder()
 
 
-class Opening:
+class Opening:  # noqa: PLW1641 a value to compare, never a key
     """What the offer fixed for ever: made once, shared by all versions of a contract, and encoded once."""
 
     __slots__ = ("encoded", "opened_ms", "price", "seller", "seller_key", "terms", "terms_hash")
@@ -158,8 +158,6 @@ class Opening:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Opening) and bytes(self.encoded) == bytes(other.encoded)
-
-    __hash__ = None  # type: ignore[assignment]  # a value to compare, never a key
 
 
 class Contract(Struct, frozen=True, array_like=True, gc=False):

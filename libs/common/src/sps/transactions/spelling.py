@@ -47,7 +47,8 @@ class Speller(Generic[T]):
         self._decode: Final = msgspec.json.Decoder(kind).decode
         root = shape.type_info(kind)
         kinds = root.types if isinstance(root, shape.UnionType) else (root,)
-        self._fits: Final = {one.cls: pattern_of(one.cls).fullmatch for one in kinds}  # type: ignore[attr-defined]  # structs only
+        structs = [one.cls for one in kinds if isinstance(one, shape.StructType)]
+        self._fits: Final = {each: pattern_of(each).fullmatch for each in structs}
 
     def read(self, raw: bytes) -> T:
         """Read the value from exactly these bytes."""
