@@ -8,7 +8,8 @@ PACKAGES := libs/common libs/cli services/contract-api services/consensus-node s
             services/payment-gateway services/settlement services/sandbox
 SOURCES := $(wildcard libs/*/src) $(wildcard services/*/src)
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test check docs format simulate bench lock clean
+MINUTES ?= 30
+.PHONY: help install run demo servers test storm check docs format simulate bench lock clean
 
 help:  ## print this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,8 +30,17 @@ run: $(VENV)/.installed  ## the whole platform in one process, with the sandbox;
 demo: $(VENV)/.installed  ## the story of Alice and Bob, told in the terminal and checked
 	@$(BIN)/sps demo
 
+servers: $(VENV)/.installed  ## Kafka and PostgreSQL without containers, to look at; data in $(STATE)/servers
+	@$(BIN)/sps servers --folder $(STATE)/servers
+
+# Two phases: what runs side by side, and then, alone, what needs the machine for itself.
 test: check  ## all tests
-	@$(BIN)/pytest -n 2 --dist worksteal
+	@$(BIN)/sps servers fetch
+	@$(BIN)/pytest -n 2 --dist worksteal -m "not fleet"
+	@$(BIN)/pytest -m fleet
+
+storm: $(VENV)/.installed  ## MINUTES=30: random faults under load, over real servers; the books stay exact
+	@$(BIN)/sps storm --minutes $(MINUTES)
 
 check: $(VENV)/.installed  ## ruff, mypy, import-linter, tidy test, documents without drift
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -52,7 +62,7 @@ bench: $(VENV)/.installed  ## measure, print and write build/bench.json
 
 lock: $(VENV)/.installed  ## pin the requirements again, by hash, without the address of any registry
 	@cd requirements && for f in runtime dev; do ../$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras \
-	  --allow-unsafe --no-emit-index-url --no-emit-trusted-host -o $$f.txt $$f.in; done
+	  --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links -o $$f.txt $$f.in; done
 
 clean:  ## remove what was built, not the state of `make run`
 	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

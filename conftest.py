@@ -2,4 +2,6 @@
 
 from sps.runtime.logs import configure_logs
 
+pytest_plugins = ["server_fixtures"]
+
 configure_logs(level="warning", form="console")

@@ -22,9 +22,9 @@ READ_MODELS: Final = (
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
-async def folded(town: ApiTown, name: str = "api") -> Rows:
-    """Every row of every read model, as this database of the town has them."""
-    database = Database(f"sqlite+aiosqlite:///{town.folder / name}.db")
+async def folded(town: ApiTown, url: str = "") -> Rows:
+    """Every row of every read model, as the town's database has them, or another one."""
+    database = Database(url or town.settings().database_url)
     try:
         async with database.reading() as connection:
             return {
@@ -36,11 +36,11 @@ async def folded(town: ApiTown, name: str = "api") -> Rows:
 
 
 async def folded_anew(town: ApiTown) -> Rows:
-    """The same by a service that begins with an empty database."""
+    """The same by a service that begins with an empty database, of SQLite whatever the town's is."""
     url = f"sqlite+aiosqlite:///{town.folder / 'anew.db'}"
     again = await bootstrap(town.settings(database_url=url), log=town.log, clock=town.clock)
     again.follower._peers = Nobody()
     await again.start()
     await again.follower.reached(town.chain.state.height)
     await again.stop()
-    return await folded(town, "anew")
+    return await folded(town, url)

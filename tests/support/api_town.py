@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import hashlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -39,6 +39,8 @@ from sps.transactions.vocabulary import (
 
 TOKEN: Final = "internal-token-of-the-tests"
 PUMP_S: Final = 0.002
+FOLLOW_S: Final = 15.0
+PATIENCE_S: Final = 60.0
 NOW_MS: Final = 1_700_000_100_000
 DOCUMENT: Final = "ab" * 32
 
@@ -91,6 +93,7 @@ class ApiTown:
         self._probe = probe
         self._settings = settings
         self._gateways = HttpServer(gateways_of(self))
+        self._gateways_port = 0
         self._pump: asyncio.Task[None] | None = None
         self.used: set[str] = set()
         self.paused = False
@@ -119,11 +122,34 @@ class ApiTown:
             self.settings(), log=self.log, clock=self.clock, probe=self._probe, peers=Nobody()
         )
         await self.api.start()
-        self.http = httpx.AsyncClient(base_url=self.api.server.url, trust_env=False, timeout=20)
+        self.http = httpx.AsyncClient(base_url=self.api.server.url, trust_env=False, timeout=PATIENCE_S)
 
     async def down(self) -> None:
         await self.http.aclose()
         await self.api.stop()
+
+    async def gateways_away(self) -> None:
+        """Nobody answers at the gateways' address."""
+        self._gateways_port = self._gateways.port
+        await self._gateways.stop()
+
+    async def gateways_back(self) -> None:
+        """They are there again, at the same address."""
+        self._gateways = HttpServer(gateways_of(self), port=self._gateways_port)
+        await self._gateways.start()
+
+    @contextlib.asynccontextmanager
+    async def another(self) -> AsyncIterator[httpx.AsyncClient]:
+        """A second instance of the service on the same database and log."""
+        api = await bootstrap(self.settings(), log=self.log, clock=self.clock, peers=Nobody())
+        await api.start()
+        try:
+            async with httpx.AsyncClient(
+                base_url=api.server.url, trust_env=False, timeout=PATIENCE_S
+            ) as http:
+                yield http
+        finally:
+            await api.stop()
 
     def settings(self, **changes: Any) -> Settings:
         genesis, key = self.folder / "genesis.json", self.folder / "api.key"
@@ -150,9 +176,11 @@ class ApiTown:
         answer = await self.http.post("/v1/merchants", json={"name": name})
         return str(answer.json()["api_key"])
 
-    async def post(self, path: str, body: Any, secret: str, key: str = "k") -> httpx.Response:
+    async def post(
+        self, path: str, body: Any, secret: str, key: str = "k", http: httpx.AsyncClient | None = None
+    ) -> httpx.Response:
         headers = {"authorization": f"Bearer {secret}", "idempotency-key": key}
-        return await self.http.post(path, json=body, headers=headers)
+        return await (http or self.http).post(path, json=body, headers=headers)
 
     async def get(self, path: str, secret: str) -> httpx.Response:
         return await self.http.get(path, headers={"authorization": f"Bearer {secret}"})
@@ -188,7 +216,12 @@ class ApiTown:
         """Say facts on the chain and wait until contract-api has folded them."""
         await self.chain.say(producer, *transactions)
         await eventually(self._all_ordered)
-        await self.api.follower.reached(self.chain.state.height)
+        await self.followed()
+
+    async def followed(self) -> None:
+        """contract-api has folded all blocks."""
+        async with asyncio.timeout(FOLLOW_S):
+            await self.api.follower.reached(self.chain.state.height)
 
     async def pay(self, deal: dict[str, Any], minor: str | None = None) -> None:
         amount = WireMoney(deal["amount"]["currency"], minor or deal["amount"]["minor"])
@@ -255,4 +288,4 @@ class ApiTown:
         """Let the results of the newest block be carried by later ones."""
         for _ in range(count):
             await self.chain.block()
-        await self.api.follower.reached(self.chain.state.height)
+        await self.followed()

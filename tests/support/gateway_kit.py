@@ -173,15 +173,15 @@ class Town:
         key.touch(0o600)
         key.write_text(hashlib.sha256(b"sps-chain-kit|" + CARRIER.encode()).hexdigest() + "\n")
         assert signer(CARRIER)
-        return Settings(
-            database_url=f"sqlite+aiosqlite:///{self.folder / 'gateway.db'}",
-            genesis=genesis,
-            key=key,
-            internal_token=TOKEN,
-            tracking_pepper="ab" * 32,
-            worker_pause_s=0.02,
-            **self._settings,
-        )
+        values: dict[str, Any] = {
+            "database_url": f"sqlite+aiosqlite:///{self.folder / 'gateway.db'}",
+            "genesis": genesis,
+            "key": key,
+            "internal_token": TOKEN,
+            "tracking_pepper": "ab" * 32,
+            "worker_pause_s": 0.02,
+        }
+        return Settings(**(values | self._settings))
 
     async def funded(
         self, name: str = "deal", carrier: str = "dhl", booked_ms: int = NOW_MS, **changes: Any
@@ -248,7 +248,7 @@ class Town:
 
     async def handled(self, count: int) -> bool:
         """Tell whether so many messages are translated."""
-        name = "sps_carrier_messages_total"
+        name = "sps_carrier_events_total"
         collected = self.gateway.registry.collect()
         samples = [sample for metric in collected for sample in metric.samples if sample.name == name]
         return sum(sample.value for sample in samples) >= count

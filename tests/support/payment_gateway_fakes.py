@@ -243,6 +243,7 @@ class FakeProvider:
 
     name: str = "alipay"
     deeds: list = field(default_factory=list)
+    sendings: list = field(default_factory=list)
     known: dict = field(default_factory=dict)
     paid: dict = field(default_factory=dict)
     fees: dict = field(default_factory=dict)
@@ -303,6 +304,7 @@ class FakeProvider:
         pass
 
     async def _do(self, kind, instruction):
+        self.sendings.append(instruction.id)
         if self.refuse is not None:
             return self.refuse
         if instruction.id not in self.known:

@@ -1,8 +1,9 @@
 """The payment gateway through its real bootstrap: real database, outbox, relay and follower, a chain beside it."""
 
 import asyncio
+import contextlib
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -100,13 +101,25 @@ class PaymentTown:
         genesis.write_bytes(genesis_bytes(self.chain.kit.genesis))
         key.touch(0o600)
         key.write_text(hashlib.sha256(b"sps-chain-kit|" + PAYMENT.encode()).hexdigest() + "\n")
-        return Settings(
-            database_url=f"sqlite+aiosqlite:///{self.folder / 'gateway.db'}",
-            genesis=genesis,
-            key=key,
-            internal_token=TOKEN,
-            **self._settings,
+        values: dict[str, Any] = {
+            "database_url": f"sqlite+aiosqlite:///{self.folder / 'gateway.db'}",
+            "genesis": genesis,
+            "key": key,
+            "internal_token": TOKEN,
+        }
+        return Settings(**(values | self._settings))
+
+    @contextlib.asynccontextmanager
+    async def another(self) -> AsyncIterator[PaymentGateway]:
+        """A second instance of the gateway on the same database and log, with the same providers."""
+        gateway = await bootstrap(
+            self.settings(), log=self.log, clock=self.clock, providers=self.providers, peers=Nobody()
         )
+        await gateway.start()
+        try:
+            yield gateway
+        finally:
+            await gateway.stop()
 
     async def agreed(self, name: str = "deal", **changes: Any) -> Deal:
         """A contract that both have accepted and nobody has paid."""

@@ -19,6 +19,7 @@ from sps_cli.agreement import disagreements
 from sps_cli.platform import Platform
 from sps_cli.state_folder import VALIDATORS, StateFolder
 from sps_cli.story import Places, Story, Tale
+from sps_cli.wiring import backends_of
 
 READY_S: Final = 30.0
 STOP_S: Final = 5.0
@@ -27,10 +28,12 @@ POLL_S: Final = 0.05
 
 
 class Process:
-    """`sps up` on a state folder."""
+    """`sps up` on a state folder; `words`: further ones of the command line."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *words: str, ready_s: float = READY_S) -> None:
         self.folder = StateFolder(folder)
+        self._words = words
+        self._ready_s = ready_s
         self._process: asyncio.subprocess.Process | None = None
         self.output = b""
 
@@ -46,10 +49,12 @@ class Process:
             "--state",
             str(self.folder.path),
             "--any-ports",
+            *self._words,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        await asyncio.wait_for(self._until(b"Open in a browser"), READY_S)
+        async with asyncio.timeout(self._ready_s):
+            await self._until(b"Open in a browser")
         return loop.time() - began
 
     async def kill(self) -> None:
@@ -94,7 +99,8 @@ class Process:
             return 0
         with suppress(ProcessLookupError):
             os.kill(process.pid, number)
-        code = await asyncio.wait_for(process.wait(), STOP_S + 5)
+        async with asyncio.timeout(STOP_S + self._ready_s):
+            code = await process.wait()
         await self._drain
         return code
 
@@ -159,7 +165,7 @@ async def check_the_end(folder: StateFolder, story: Story) -> None:
 
 async def differences(folder: StateFolder, story: Story) -> list[str]:
     """Where our books and the providers' differ."""
-    database = Database(folder.database("settlement"))
+    database = Database(backends_of(folder).database("settlement"))
     try:
         trial = await BookReader(database).trial_balance()
     finally:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from chain_kit import PRODUCERS, SETTLEMENT, ChainKit
@@ -167,9 +166,11 @@ class SeenProjection:
         await connection.execute(insert(SEEN).values(height=block.height, app_hash=block.state.app_hash))
 
 
-async def new_database(path: Path) -> Database:
-    database = Database(f"sqlite+aiosqlite:///{path}")
+async def new_database(url: str) -> Database:
+    """A database with the tables of this kit and nothing in them, whatever was there."""
+    database = Database(url)
     async with database.transaction() as connection:
+        await connection.run_sync(METADATA.drop_all)
         await connection.run_sync(METADATA.create_all)
     return database
 

@@ -57,8 +57,13 @@ class SettlementTown:
         await self.log.stop()
 
     async def up(self) -> None:
-        """Start the service, anew when it was stopped."""
-        self.settlement = await bootstrap(
+        """Start the service, anew when it was stopped, or another process of it beside the first."""
+        self.settlement = await self.another()
+        await self.settlement.start()
+
+    async def another(self) -> Settlement:
+        """One more process of the service, not started."""
+        return await bootstrap(
             self.settings(),
             log=self.log,
             clock=self.clock,
@@ -66,7 +71,6 @@ class SettlementTown:
             source=self.source,
             peers=Nobody(),
         )
-        await self.settlement.start()
 
     async def down(self) -> None:
         await self.settlement.stop()

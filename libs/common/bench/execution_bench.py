@@ -61,13 +61,21 @@ def terms(number: int) -> Terms:
     )
 
 
-def stages(contracts: int) -> Iterator[list[bytes]]:
-    """All transactions of one stage after the other, encoded."""
-    made = [(ident("ctr", str(n)), terms(n), str(n)) for n in range(contracts)]
-    seller = ident("mer", "alice")
+def stages(
+    contracts: int, first: int = 0, delivered_ms: int = START_MS, sellers: int = 1
+) -> Iterator[list[bytes]]:
+    """All transactions of one stage after the other, encoded; `first`: the number of the first contract.
+
+    `delivered_ms`: when the parcels arrived, which may lie neither before their booking nor in the future.
+    """
+    made = [(ident("ctr", str(n)), terms(n), str(n)) for n in range(first, first + contracts)]
+    seller = [ident("mer", f"alice{n}") for n in range(sellers)]
     event = ident("evt", "x")
     money = WireMoney("CNY", "125000")
-    yield [codec.encode(facts.Offer(event, c, seller, h32("alice"), "0" * 128, t)) for c, t, _ in made]
+    yield [
+        codec.encode(facts.Offer(event, c, seller[int(n) % sellers], h32("alice"), "0" * 128, t))
+        for c, t, n in made
+    ]
     yield [
         codec.encode(facts.Accept(event, c, terms_hash(t).hex(), h32("bob"), "0" * 128)) for c, t, _ in made
     ]
@@ -86,7 +94,7 @@ def stages(contracts: int) -> Iterator[list[bytes]]:
                 h32(f"tag{n}"),
                 "delivered",
                 "pulled",
-                START_MS,
+                delivered_ms,
                 h32(f"raw{n}"),
                 t.ship_to,
                 h32("pod"),

@@ -9,8 +9,8 @@ def dhl():
 
 
 @pytest.fixture
-async def town(tmp_path, dhl):
-    async with Town(tmp_path, {"dhl": dhl}) as built:
+async def town(tmp_path, dhl, database_url):
+    async with Town(tmp_path, {"dhl": dhl}, database_url=database_url) as built:
         yield built
 
 

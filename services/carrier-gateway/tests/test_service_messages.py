@@ -10,7 +10,7 @@ from sps.chain.receipt import OK
 from sps.runtime.errors import Trouble
 
 DOCUMENT = "cd" * 32
-HOOKS, SAID = "sps_carrier_webhooks_total", "sps_carrier_messages_total"
+HOOKS, SAID = "sps_webhooks_received_total", "sps_carrier_events_total"
 
 
 def evidence(town):
@@ -32,8 +32,8 @@ async def test_a_forged_message_is_refused_counted_and_sampled(town):
     await town.booked(await town.funded())
     assert await town.push(message(), key="wrong") == 401
     assert await town.push(message(), carrier="pigeon") == 401
-    assert town.count(HOOKS, carrier="dhl", verdict="signature") == 1
-    assert town.count(HOOKS, carrier="unknown", verdict="path") == 1
+    assert town.count(HOOKS, provider="dhl", result="signature") == 1
+    assert town.count(HOOKS, provider="unknown", result="path") == 1
     assert evidence(town) == []
 
 
@@ -43,7 +43,7 @@ async def test_a_flood_of_forgeries_is_not_a_flood_of_writes(town):
     async with town.gateway.database.reading() as connection:
         rows = (await connection.execute(select(tables.refused_sample))).all()
     assert [(row.carrier, row.reason) for row in rows] == [("dhl", "signature")]
-    assert town.count(HOOKS, carrier="dhl", verdict="signature") == 20
+    assert town.count(HOOKS, provider="dhl", result="signature") == 20
 
 
 async def test_all_that_is_wrong_gets_the_same_answer(town):
@@ -64,7 +64,7 @@ async def test_a_message_five_times_is_one_fact(town):
     assert [await town.push(message(signed_by="Jo", to=True)) for _ in range(5)] == [200] * 5
     await town.next_block()
     assert [receipt.code for receipt in evidence(town)] == [OK]
-    assert town.count(HOOKS, carrier="dhl", verdict="duplicate") == 4
+    assert town.count(HOOKS, provider="dhl", result="duplicate") == 4
 
 
 async def test_out_of_order_messages_end_in_the_same_state(town):
@@ -116,13 +116,13 @@ async def test_when_the_database_fails_the_carrier_is_told_to_send_again(town, m
 async def test_an_unknown_number_is_stored_counted_and_harmless(town):
     assert await town.push(message(number="99999999")) == 200
     await town.until(lambda: town.handled(1))
-    assert town.count(SAID, carrier="dhl", outcome="unknown_number") == 1
+    assert town.count(SAID, carrier="dhl", result="unknown_number") == 1
 
 
 async def test_what_cannot_be_read_is_stored_counted_and_harmless(town):
     assert await town.push(b"\xff not json") == 200
     await town.until(lambda: town.handled(1))
-    assert town.count(SAID, carrier="dhl", outcome="unreadable") == 1
+    assert town.count(SAID, carrier="dhl", result="unreadable") == 1
 
 
 async def test_a_message_that_breaks_the_reader_stands_in_nobodys_way(town):
@@ -132,7 +132,7 @@ async def test_a_message_that_breaks_the_reader_stands_in_nobodys_way(town):
     await town.push(message())
     await town.next_block()
     assert town.parcel(deal).state == "delivered"
-    assert town.count(SAID, carrier="dhl", outcome="poisoned") == 1
+    assert town.count(SAID, carrier="dhl", result="poisoned") == 1
     assert town.gateway.ready()
 
 
@@ -190,7 +190,7 @@ async def test_a_handshake_is_answered_and_a_foreign_one_is_not(town, dhl):
     await town.push({"handshake": "https://evil.test/sub-1"})
     await town.until(lambda: town.handled(2))
     assert dhl.confirmed == ["https://carrier.test/sub-1"]
-    assert town.count(SAID, carrier="dhl", outcome="foreign_address") == 1
+    assert town.count(SAID, carrier="dhl", result="foreign_address") == 1
 
 
 async def test_what_was_kept_before_a_stop_is_translated_after_the_start(town, dhl):

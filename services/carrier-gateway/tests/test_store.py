@@ -1,4 +1,4 @@
-"""The database adapter on SQLite: migrations, parcels, messages, and what holds for ever."""
+"""The database adapter on both databases: migrations, parcels, messages, and what holds for ever."""
 
 import pytest
 from msgspec.structs import replace
@@ -20,10 +20,9 @@ TAG, OTHER_TAG = "aa" * 32, "bb" * 32
 
 
 @pytest.fixture
-async def store(tmp_path):
-    url = f"sqlite+aiosqlite:///{tmp_path / 'gateway.db'}"
-    await upgrade(url, "carrier_gateway")
-    database = Database(url)
+async def store(database_url):
+    await upgrade(database_url, "carrier_gateway")
+    database = Database(database_url)
     yield DatabaseStore(database, TransactionOutbox(2))
     await database.stop()
 
@@ -45,8 +44,8 @@ def message(key="k", received_ms=5, **more):
     )
 
 
-async def test_the_migrations_make_the_tables_and_take_them_back(tmp_path):
-    await round_trip(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}", "carrier_gateway", tables.metadata)
+async def test_the_migrations_make_the_tables_and_take_them_back(database_url):
+    await round_trip(database_url, "carrier_gateway", tables.metadata)
 
 
 async def test_a_parcel_is_read_as_it_was_written(store):

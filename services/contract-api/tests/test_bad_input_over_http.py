@@ -113,7 +113,7 @@ async def test_a_contract_that_does_not_exist_is_not_found(town, command):
 async def test_a_gateway_that_is_away_is_a_503_and_nothing_moves(town):
     alice = await town.merchant()
     deal = await town.agreed(alice)
-    await town._gateways.stop()
+    await town.gateways_away()
     answer = await town.post(
         f"/v1/contracts/{deal['contract']}/payments", {"provider": "alipay"}, deal["buyer_token"], "pay"
     )

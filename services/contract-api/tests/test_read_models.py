@@ -39,8 +39,8 @@ class Reaper:
                 raise Dead(step)
 
 
-async def test_another_service_that_folds_the_same_log_has_the_same_rows(tmp_path):
-    async with ApiTown(tmp_path) as town:
+async def test_another_service_that_folds_the_same_log_has_the_same_rows(tmp_path, database_url):
+    async with ApiTown(tmp_path, database_url=database_url) as town:
         alice = await town.merchant()
         deal = await town.released(alice, "one")
         await town.offered(alice, "two")
@@ -60,8 +60,8 @@ async def test_another_service_that_folds_the_same_log_has_the_same_rows(tmp_pat
         assert await folded_anew(town) == rows
 
 
-async def test_a_restart_changes_no_row(tmp_path):
-    async with ApiTown(tmp_path) as town:
+async def test_a_restart_changes_no_row(tmp_path, database_url):
+    async with ApiTown(tmp_path, database_url=database_url) as town:
         await town.released(await town.merchant())
         rows = await folded(town)
         await town.down()
@@ -71,9 +71,9 @@ async def test_a_restart_changes_no_row(tmp_path):
 
 
 @pytest.mark.parametrize("point", POINTS)
-async def test_a_crash_at_any_step_of_a_block_leaves_every_effect_exactly_once(tmp_path, point):
+async def test_a_crash_at_any_step_of_a_block_leaves_every_effect_exactly_once(tmp_path, database_url, point):
     reaper = Reaper(point, after=1)
-    async with ApiTown(tmp_path, probe=reaper, wait_s=0.5) as town:
+    async with ApiTown(tmp_path, probe=reaper, wait_s=0.5, database_url=database_url) as town:
 
         async def insist(path, body, secret, key):
             """Send it until it is final; raise the service again when it has died."""

@@ -7,15 +7,15 @@ from api_town import OFFER, ApiTown
 
 
 @pytest.fixture
-async def town(tmp_path):
-    async with ApiTown(tmp_path) as town:
+async def town(tmp_path, database_url):
+    async with ApiTown(tmp_path, database_url=database_url) as town:
         yield town
 
 
 @pytest.fixture
-async def slow(tmp_path):
+async def slow(tmp_path, database_url):
     """A town whose requests wait only a moment for their block."""
-    async with ApiTown(tmp_path, wait_s=0.05) as town:
+    async with ApiTown(tmp_path, wait_s=0.05, database_url=database_url) as town:
         yield town
 
 

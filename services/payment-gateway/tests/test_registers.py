@@ -1,4 +1,4 @@
-"""The registers on a real SQLite file: every method is one transaction, every change of hands is a comparison."""
+"""The registers on both databases: every method is one transaction, every change of hands is a comparison."""
 
 import asyncio
 
@@ -53,10 +53,9 @@ FACT = pending_fact(PAYMENT.contract, PAYMENT.id, "alipay")
 
 
 @pytest.fixture
-async def database(tmp_path):
-    url = f"sqlite+aiosqlite:///{tmp_path / 'registers.db'}"
-    await upgrade(url, "payment_gateway")
-    opened = Database(url)
+async def database(database_url):
+    await upgrade(database_url, "payment_gateway")
+    opened = Database(database_url)
     yield opened
     await opened.stop()
 
@@ -86,8 +85,8 @@ async def count(database, table, *where):
         return await connection.scalar(select(func.count()).select_from(table).where(*where))
 
 
-async def test_the_migrations_make_exactly_these_tables(tmp_path):
-    await round_trip(f"sqlite+aiosqlite:///{tmp_path / 'round.db'}", "payment_gateway", metadata)
+async def test_the_migrations_make_exactly_these_tables(database_url):
+    await round_trip(database_url, "payment_gateway", metadata)
 
 
 async def test_at_most_one_payment_is_open_for_a_contract_provider_and_amount(payments):

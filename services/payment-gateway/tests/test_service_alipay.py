@@ -87,6 +87,6 @@ async def test_a_notify_of_a_payment_that_is_not_ours_is_kept_and_acknowledged(t
     assert (answer.status_code, answer.content) == (200, b"success")
 
     async def noted():
-        return town.count("sps_callbacks_total", provider="alipay", verdict="unknown")
+        return town.count("sps_webhooks_received_total", provider="alipay", result="unknown")
 
     await town.until(noted)

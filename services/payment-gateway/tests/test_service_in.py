@@ -14,9 +14,10 @@ def alipay():
 
 
 @pytest.fixture
-async def town(tmp_path, alipay):
+async def town(tmp_path, alipay, database_url):
     stripe = as_stripe(FakeProvider())
-    async with PaymentTown(tmp_path, {"alipay": alipay, "stripe": stripe}) as built:
+    providers = {"alipay": alipay, "stripe": stripe}
+    async with PaymentTown(tmp_path, providers, database_url=database_url) as built:
         yield built
 
 
@@ -48,7 +49,6 @@ async def test_a_repeat_of_the_wish_is_the_same_payment_while_it_is_open(town, a
 
 async def test_an_agreement_that_is_only_just_final_is_waited_for(town):
     deal = await town.agreed("old")
-    await town.http.get("/health/ready")
     answer = await town.open_payment(deal)
     assert answer.status_code == 201
 
@@ -87,8 +87,8 @@ async def test_a_callback_five_times_over_and_again_later_moves_money_once(town)
         answer = await town.call_back(f"evt-{payment}", "payment", payment)
         assert (answer.status_code, answer.text) == (200, "success")
         await town.call_back(f"other-{number}", "payment", payment)
-    await town.until(lambda: seen(town, "repeat", 5))
-    await town.until(lambda: seen(town, "done", 6))
+    await town.until(lambda: seen(town, "duplicate", 5))
+    await town.until(lambda: seen(town, "ok", 6))
     await town.followed()
     assert town.kinds().count("payment.cleared.v1") == 1
 
@@ -104,20 +104,20 @@ async def test_a_buyer_who_pays_twice_on_one_page_has_made_two_payments(town, al
     assert len({payin.id for payin in contract.payins}) == 2
     assert contract.received == 200_000
     await town.call_back("evt-three", "payment", f"{payment} trade_two")
-    await town.until(lambda: seen(town, "done", 3))
+    await town.until(lambda: seen(town, "ok", 3))
     await town.followed()
     assert town.kinds().count("payment.cleared.v1") == 2
 
 
-async def seen(town, verdict, times):
-    return town.count("sps_callbacks_total", provider="alipay", verdict=verdict) >= times
+async def seen(town, result, times):
+    return town.count("sps_webhooks_received_total", provider="alipay", result=result) >= times
 
 
 @pytest.mark.parametrize("body", [b"", b"forged", b"\xff\xfe", b"x" * 200_000])
 async def test_a_forgery_is_refused_counted_and_kept_as_a_sample(town, body):
     answer = await town.http.post("/webhooks/alipay", content=body)
     assert (answer.status_code, answer.text) == (401, "failure")
-    assert town.count("sps_callbacks_total", provider="alipay", verdict="refused") == 1
+    assert town.count("sps_webhooks_received_total", provider="alipay", result="refused") == 1
 
 
 async def test_an_unknown_provider_is_refused_like_a_forgery(town):
@@ -135,7 +135,7 @@ async def test_a_callback_that_lies_about_money_moves_nothing(town):
     payment = (await town.open_payment(deal)).json()["payment"]
     await town.next_block()
     await town.call_back("evt1", "payment", payment)
-    await town.until(lambda: seen(town, "done", 1))
+    await town.until(lambda: seen(town, "ok", 1))
     assert town.gateway.registry.get_sample_value("sps_outbox_unconfirmed") == 0
     assert funding(town, deal) == "unfunded"
 
@@ -223,6 +223,7 @@ async def test_a_crash_before_the_answer_leaves_a_callback_that_is_still_handled
     town.probe = lambda _: None
     await town.down()
     await town.up()
+    town.clock.advance(60_000)  # whatever was being looked at when it ended is due again
     await town.next_block()
     assert funding(town, deal) == "funded"
 
@@ -270,8 +271,7 @@ async def test_internal_routes_need_the_token(town):
     assert (await town.open_payment(deal)).status_code == 401
     assert (await town.http.get("/internal/payments/x")).status_code == 401
     assert (await town.http.post("/internal/beneficiaries", json={})).status_code == 401
-    assert (await town.http.get("/metrics")).status_code == 401
-    assert (await town.http.get("/health/live")).status_code == 200
+    assert (await town.http.get("/metrics")).status_code == 404, "providers reach this port"
 
 
 async def test_a_beneficiary_is_named_by_a_fresh_salted_commitment(town):

@@ -18,8 +18,8 @@ def alipay():
 
 
 @pytest.fixture
-async def town(tmp_path, alipay):
-    async with PaymentTown(tmp_path, {"alipay": alipay}) as built:
+async def town(tmp_path, alipay, database_url):
+    async with PaymentTown(tmp_path, {"alipay": alipay}, database_url=database_url) as built:
         yield built
 
 

@@ -10,8 +10,8 @@ PLACE = {"country": "DE", "postcode": "10115"}
 
 
 @pytest.fixture
-async def stage(tmp_path):
-    async with running(tmp_path) as running_stage:
+async def stage(tmp_path, database_url):
+    async with running(tmp_path, database_url=database_url) as running_stage:
         yield running_stage
 
 

@@ -5,8 +5,8 @@ from sandbox_kit import Stage, running
 
 
 @pytest.fixture
-async def stage(tmp_path):
-    async with running(tmp_path) as running_stage:
+async def stage(tmp_path, database_url):
+    async with running(tmp_path, database_url=database_url) as running_stage:
         yield running_stage
 
 

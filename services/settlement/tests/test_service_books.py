@@ -20,8 +20,8 @@ from sps.transactions.vocabulary import AcceptQuote, RequestPayout
 
 
 @pytest.fixture
-async def town(tmp_path):
-    async with SettlementTown(tmp_path) as built:
+async def town(tmp_path, database_url):
+    async with SettlementTown(tmp_path, database_url=database_url) as built:
         yield built
 
 
@@ -60,11 +60,11 @@ async def test_what_happened_during_an_absence_is_folded_block_by_block(town):
     await town.check()
 
 
-async def test_a_database_of_another_chain_is_refused_in_plain_words(town, tmp_path):
+async def test_a_database_of_another_chain_is_refused_in_plain_words(town, tmp_path, database_url):
     await town.full_road()
     await town.down()
     other = ChainKit(genesis=make_genesis(1, Parameters(heartbeat_ms=9_999)))
-    stranger = SettlementTown(tmp_path, kit=other)
+    stranger = SettlementTown(tmp_path, kit=other, database_url=database_url)
     await stranger.log.start()
     with pytest.raises(OtherChain, match="books of chain"):
         await stranger.up()
@@ -74,6 +74,8 @@ async def test_a_database_of_another_chain_is_refused_in_plain_words(town, tmp_p
 
 async def test_a_key_that_the_genesis_does_not_name_is_refused(town, tmp_path):
     wrong = tmp_path / "wrong.key"
+    wrong.touch(0o600)
+    wrong.write_text("07" * 32)
     with pytest.raises(WrongKey, match="WRONG_KEY"):
         await bootstrap(town.settings(key=wrong), log=town.log, peers=Nobody())
 
@@ -120,11 +122,19 @@ async def test_books_are_read_page_by_page_and_only_with_the_token(town):
             after = page["after"]
         assert page["height"] == town.chain.state.height
         lines = (await client.get("/internal/books/journal", params={"limit": 3})).json()["data"]
+        assert (await client.get("/metrics")).status_code == 404, "only the monitor's port has it"
+    async with httpx.AsyncClient(base_url=town.settlement.monitor.url, trust_env=False) as client:
         ready = await client.get("/health/ready")
         metrics = (await client.get("/metrics")).text
     assert seen == [line.address for line in everything]
     assert len(lines) == 3
-    assert ready.json() == {"ready": True, "dependencies": {"loops": True, "chain": True}}
+    names = ("loops", "chain", "database", "event_log")
+    assert ready.json() == {
+        "ready": True,
+        "started": True,
+        "ending": False,
+        "dependencies": dict.fromkeys(names, True),
+    }
     assert "sps_journals_total" in metrics
 
 

@@ -22,8 +22,8 @@ ORDER_STEPS = ("settlement.published", "settlement.marked")
 
 
 @pytest.fixture
-async def town(tmp_path):
-    async with SettlementTown(tmp_path) as built:
+async def town(tmp_path, database_url):
+    async with SettlementTown(tmp_path, database_url=database_url) as built:
         yield built
 
 

@@ -16,8 +16,8 @@ NEXT_DAY = "2023-11-15"
 
 
 @pytest.fixture
-async def town(tmp_path):
-    async with SettlementTown(tmp_path) as built:
+async def town(tmp_path, database_url):
+    async with SettlementTown(tmp_path, database_url=database_url) as built:
         yield built
 
 

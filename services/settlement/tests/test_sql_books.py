@@ -22,10 +22,9 @@ BANK, HELD, PAYABLE = "1000/alipay/CNY", "2000/k/t1/CNY", "2100/s/CNY"
 
 
 @pytest.fixture
-async def database(tmp_path):
-    url = f"sqlite+aiosqlite:///{tmp_path / 'books.sqlite'}"
-    await upgrade(url, "settlement")
-    made = Database(url)
+async def database(database_url):
+    await upgrade(database_url, "settlement")
+    made = Database(database_url)
     yield made
     await made.stop()
 
@@ -50,19 +49,27 @@ async def count(database, table):
         return await connection.scalar(select(func.count()).select_from(table))
 
 
-async def test_the_migrations_make_the_tables_there_and_back_and_there_again(tmp_path):
-    await round_trip(f"sqlite+aiosqlite:///{tmp_path / 'm.sqlite'}", "settlement", METADATA)
+async def test_the_migrations_make_the_tables_there_and_back_and_there_again(database_url):
+    await round_trip(database_url, "settlement", METADATA)
 
 
-async def test_books_of_the_first_release_are_kept_by_the_upgrade(tmp_path):
-    url = f"sqlite+aiosqlite:///{tmp_path / 'old.sqlite'}"
-    await upgrade(url, "settlement", "0001")
-    made = Database(url)
+async def test_addresses_are_ordered_by_bytes_whatever_the_servers_alphabet_is(postgres_database):
+    await upgrade(postgres_database, "settlement")
+    made = Database(postgres_database)
+    query = "SELECT collation_name FROM information_schema.columns WHERE column_name = 'address'"
+    async with made.reading() as connection:
+        assert list(await connection.scalars(text(query))) == ["C", "C"]
+    await made.stop()
+
+
+async def test_books_of_the_first_release_are_kept_by_the_upgrade(database_url):
+    await upgrade(database_url, "settlement", "0001")
+    made = Database(database_url)
     await write(made, 1, entry(0, "P03", BANK, HELD, 100))
     async with made.transaction() as connection:
-        old = "INSERT INTO rate_document (digest, source, as_of_ms, fetched_ms, document) VALUES ('d', 'ecb', 1, 2, x'00')"
+        old = "INSERT INTO rate_document (digest, source, as_of_ms, fetched_ms, document) VALUES ('d', 'ecb', 1, 2, '')"
         await connection.execute(text(old))
-    await upgrade(url, "settlement")
+    await upgrade(database_url, "settlement")
     assert [line.amount for line in await BookReader(made).journal("k", 9)] == [100, -100]
     async with made.reading() as connection:
         row = (await connection.execute(select(rate_document))).one()
@@ -113,8 +120,8 @@ async def test_a_provider_account_below_zero_is_written(database):
 
 
 async def test_totals_beyond_the_bound_are_refused(database):
-    async with database.transaction() as connection:
-        with pytest.raises(IntegrityError, match="bounds"):
+    with pytest.raises(IntegrityError, match="bounds"):
+        async with database.transaction() as connection:
             await SqlBooks().record_movements(
                 connection, 1, {"3000/p/CNY": Movement(BALANCE_MAX + 1, 0)}, {"3000/p/CNY": BALANCE_MAX + 1}
             )

@@ -10,7 +10,18 @@ from rich.console import Console
 
 from sps.runtime.errors import Refusal
 from sps.runtime.logs import configure_logs
-from sps_cli.benches import execution, hop, ordering, validators, whole
+from sps_cli.benches import (
+    execution,
+    fold,
+    hop,
+    kafka_hop,
+    kafka_platform,
+    kafka_validators,
+    ordering,
+    replay,
+    validators,
+    whole,
+)
 from sps_cli.benches.figures import Effort, Figure, Told
 from sps_cli.benches.report import (
     Report,
@@ -30,8 +41,13 @@ PARTS: Final[dict[str, Measure]] = {
     ordering.PART: ordering.measure,
     execution.PART: execution.measure,
     hop.PART: hop.measure,
+    fold.PART: fold.measure,
+    replay.PART: replay.measure,
     validators.PART: validators.measure,
     whole.PART: whole.measure,
+    kafka_hop.PART: kafka_hop.measure,
+    kafka_validators.PART: kafka_validators.measure,
+    kafka_platform.PART: kafka_platform.measure,
 }
 """In the order in which they run: what is disturbed least by warm machines first."""
 

@@ -1,4 +1,4 @@
-"""`sps books`: trial balance and journal, read from settlement's database without its help."""
+"""`sps books`: trial balance and journal, read from settlement's database wherever that is."""
 
 import asyncio
 import json
@@ -14,8 +14,9 @@ from settlement.application.ports import BookHead, BookLine, TrialBalance, Trial
 from settlement.core.books import sums_of
 from sps.money import Money, format_major
 from sps.runtime.database import Database
-from sps.runtime.errors import Refusal
+from sps.runtime.errors import Refusal, is_trouble
 from sps_cli.state_folder import StateFolder
+from sps_cli.wiring import backends_of
 
 UNBALANCED: Final = 1
 MEMO: Final = "9"
@@ -26,18 +27,22 @@ MS_PER_S: Final = 1000
 def show(state: Path, *, journal: bool, subject: str, limit: int, as_json: bool) -> int:
     """Print; the exit code is 1 when a currency does not sum to zero."""
     folder = StateFolder(state)
-    if not (folder.path / "db" / "settlement.sqlite").exists():
+    if not (folder.servers or (folder.path / "db" / "settlement.sqlite").exists()):
         raise Refusal("NO_BOOKS", f"there are no books in {folder.path}; run sps up first")
     return asyncio.run(_show(folder, journal=journal, subject=subject, limit=limit, as_json=as_json))
 
 
 async def _show(folder: StateFolder, *, journal: bool, subject: str, limit: int, as_json: bool) -> int:
-    database = Database(folder.database("settlement"))
+    database = Database(backends_of(folder).database("settlement"))
     try:
         reader = BookReader(database)
         if journal:
             return _tell_journal(await reader.head(), await reader.journal(subject or None, limit), as_json)
         return _tell_trial(await reader.trial(), as_json)
+    except Exception as error:
+        if not is_trouble(error):
+            raise
+        raise Refusal("NO_BOOKS", f"settlement's database does not answer: {error}") from error
     finally:
         await database.stop()
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sps.runtime.errors import Refusal
+from sps_cli.topics import topics_app
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,6 +19,9 @@ proof_app = typer.Typer(no_args_is_help=True, help="Proof files.")
 app.add_typer(proof_app, name="proof")
 docs_app = typer.Typer(no_args_is_help=True, help="Documents that follow from the code.")
 app.add_typer(docs_app, name="docs")
+servers_app = typer.Typer(help="Kafka and PostgreSQL of one's own, without containers.")
+app.add_typer(servers_app, name="servers")
+app.add_typer(topics_app, name="topics")
 
 State = Annotated[Path, typer.Option(help="Where everything is kept.")]
 Documents = Annotated[Path, typer.Option(file_okay=False, help="The folder of the documents.")]
@@ -29,11 +33,17 @@ def up(
     any_ports: Annotated[
         bool, typer.Option("--any-ports", help="Take any free ports at the first start.")
     ] = False,
+    kafka: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="A process for each service, over this Kafka.")
+    ] = "",
+    postgres: Annotated[
+        str, typer.Option(metavar="URL", help="Their databases are made on this server.")
+    ] = "",
 ) -> None:
-    """The whole platform in one process, with a sandbox of carriers and payment providers."""
+    """The whole platform with a sandbox of carriers and payment providers: in one process, or on servers."""
     from sps_cli.up import run
 
-    raise typer.Exit(run(state, any_ports=any_ports))
+    raise typer.Exit(run(state, any_ports=any_ports, kafka=kafka, postgres=postgres))
 
 
 @app.command()
@@ -95,9 +105,7 @@ def docs_check(folder: Documents = Path("docs")) -> None:
 @app.command()
 def bench(
     out: Annotated[Path, typer.Option(help="Where to write the figures.")] = Path("build/bench.json"),
-    only: Annotated[
-        str, typer.Option(help="One part: ordering, execution, hop, validators or platform.")
-    ] = "",
+    only: Annotated[str, typer.Option(help="One part; a name that is none lists them all.")] = "",
     page: Annotated[
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="A document whose table of figures is written anew."),
@@ -110,6 +118,64 @@ def bench(
     from sps_cli.bench import run
 
     raise typer.Exit(run(out, only, page, short=short))
+
+
+@app.command()
+def doctor(
+    services: Annotated[
+        list[str] | None, typer.Argument(help="contract-api, settlement, …; none: those with variables.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Say all that is wrong with the services' settings, files and servers before anything starts."""
+    from sps_cli.doctor import run
+
+    raise typer.Exit(run(services or (), as_json=as_json))
+
+
+@servers_app.callback(invoke_without_command=True)
+def servers(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Option(file_okay=False, help="Where their data and logs are kept.")] = Path(
+        "var/servers"
+    ),
+    kafka_port: Annotated[int, typer.Option(min=0, max=65535, help="0: the last one, or any free one.")] = 0,
+    postgres_port: Annotated[int, typer.Option(min=0, max=65535, help="0: as above.")] = 0,
+) -> None:
+    """Start Kafka and PostgreSQL, say where they are, and run them until Ctrl-C."""
+    from sps_cli.servers.command import run
+
+    if context.invoked_subcommand is None:
+        raise typer.Exit(run(folder, kafka_port, postgres_port))
+
+
+@servers_app.command("fetch")
+def servers_fetch() -> None:
+    """Fetch what these servers are made of into the cache, so that no test waits for a download."""
+    from sps_cli.servers.command import fetch
+
+    raise typer.Exit(fetch())
+
+
+@app.command()
+def storm(
+    minutes: Annotated[float, typer.Option(min=0.1, max=10_000, help="How long.")] = 5,
+    seed: Annotated[int | None, typer.Option(min=0, help="Repeat an earlier storm's faults.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="A document whose table of the storm is written anew."
+        ),
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Keep everything in this new folder.")
+    ] = None,
+    tellers: Annotated[int, typer.Option(min=1, max=100, help="Stories at the same time.")] = 4,
+) -> None:
+    """Nine processes on real servers under load; everything is killed; at the end the books are audited."""
+    from sps_cli.storm.command import run
+
+    raise typer.Exit(run(minutes, seed, out, folder, tellers))
 
 
 def main() -> None:

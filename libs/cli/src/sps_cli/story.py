@@ -49,6 +49,7 @@ class Tale:
     contract: str = ""
     buyer_token: str = ""
     terms_hash: str = ""
+    payment: str = ""
     pay_url: str = ""
     tracking_number: str = ""
     to_convert: str = ""
@@ -112,7 +113,7 @@ class Story:
     async def go_to_pay(self) -> None:
         """Bob is sent to his provider."""
         answer = await self._buyer("POST", "/payments", {"provider": self.tale.pay_with}, step="pay")
-        self.tale.pay_url = answer["url"]
+        self.tale.payment, self.tale.pay_url = answer["payment"], answer["url"]
 
     async def pay(self) -> None:
         """Bob pays at the provider; the provider's notify funds the contract."""

@@ -13,8 +13,9 @@ from sps.chain import batch as batches
 from sps.chain import header as headers
 from sps.chain.batch import BadBatch, Batch, check_batch, decode_payload, encode_payload, seal
 from sps.chain.binary import Malformed, Reader
-from sps.chain.block import DESCENDANTS_MAX, decode_committed, encode_committed
+from sps.chain.block import DESCENDANTS_MAX, decode_committed, decode_named, encode_committed
 from sps.chain.genesis import BadGenesis
+from sps.chain.header import HEADER_BYTES, block_id, height_of
 from sps.chain.proof_format import BadProof
 from sps.chain.vote import VoteKind, sign_vote, verify_vote, vote_body
 
@@ -160,6 +161,17 @@ def test_every_field_of_a_header_is_under_its_block_id():
         other = bytes(b ^ 1 for b in value) if isinstance(value, bytes) else value + 1
         names.add(headers.block_id(msgspec.structs.replace(header, **{field: other})))
     assert len(names) == 1 + len(header.__struct_fields__)
+
+
+def test_name_and_height_of_a_block_are_read_from_its_bytes():
+    kit = ChainKit()
+    for _ in range(3):
+        made = kit.block([kit.batch(API, [b"one"])])
+    raw = encode_committed(made)
+    assert decode_named(raw) == (block_id(made.header), made)
+    assert height_of(raw) == 3
+    with pytest.raises(Malformed):
+        height_of(raw[: HEADER_BYTES - 1])
 
 
 def test_a_record_has_no_more_lists_than_it_may():

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from sps.runtime import database as module
 from sps.runtime.database import CancelledAfterCommit, Database, DatabaseTrouble, on_commit
+from sps.runtime.database_engine import BUSY_MS
+from sps.runtime.errors import is_trouble
 from sps.runtime.tables import COMMON_TABLES, outbox_batch
 
 ROUNDS = 300
@@ -20,10 +22,17 @@ ESCAPES = 0.2
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = Database(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}")
+async def database(database_url: str) -> AsyncIterator[Database]:
+    opened = Database(database_url)
     async with opened.transaction() as connection:
         await connection.run_sync(lambda sync: [table.create(sync) for table in COMMON_TABLES])
+    yield opened
+    await opened.stop()
+
+
+@pytest.fixture
+async def embedded(tmp_path: Path) -> AsyncIterator[Database]:
+    opened = Database(f"sqlite+aiosqlite:///{tmp_path / 'embedded.db'}")
     yield opened
     await opened.stop()
 
@@ -65,13 +74,13 @@ async def test_a_broken_constraint_is_not_trouble(database: Database) -> None:
     assert await written(database) == set()
 
 
-async def test_sqlite_is_set_to_lose_nothing(database: Database) -> None:
-    async with database.reading() as connection:
+async def test_sqlite_is_set_to_lose_nothing(embedded: Database) -> None:
+    async with embedded.reading() as connection:
         found = [
             (await connection.execute(text(f"PRAGMA {name}"))).scalar()
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         ]
-    assert found == ["wal", 2, 1, module.BUSY_MS]
+    assert found == ["wal", 2, 1, BUSY_MS]
 
 
 async def test_writers_take_turns_and_readers_see_the_last_commit(database: Database) -> None:
@@ -90,12 +99,34 @@ async def test_a_reader_never_waits_for_the_writer(database: Database) -> None:
         assert await written(database) == set()
 
 
-async def test_a_writer_that_waits_too_long_is_told(database: Database, monkeypatch) -> None:
+async def test_a_writer_of_sqlite_that_waits_too_long_is_told(embedded: Database, monkeypatch) -> None:
     monkeypatch.setattr(module, "WRITE_WAIT_S", 0.01)
-    async with database.transaction():
+    async with embedded.transaction():
         with pytest.raises(DatabaseTrouble, match="another writer"):
-            async with database.transaction():
+            async with embedded.transaction():
                 pass
+
+
+async def test_a_mistake_of_ours_is_not_trouble(database: Database) -> None:
+    with pytest.raises(DBAPIError) as caught:
+        async with database.transaction() as connection:
+            await connection.execute(text("SELECT broken FROM nowhere"))
+    assert not is_trouble(caught.value)
+
+
+async def test_a_transaction_that_takes_too_long_is_trouble_and_rolled_back(
+    database: Database, monkeypatch
+) -> None:
+    async def dawdle() -> None:
+        async with database.transaction() as connection:
+            await write(connection, 1)
+            await asyncio.sleep(60)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "TRANSACTION_S", 0.05)
+        with pytest.raises(DatabaseTrouble):
+            await dawdle()
+    assert await written(database) == set()
 
 
 async def test_call_backs_come_after_commit_and_only_then(database: Database) -> None:
@@ -135,8 +166,8 @@ async def test_a_commit_that_hangs_is_unknown_after_a_bound(database: Database, 
     async def hang(self) -> None:
         await asyncio.sleep(60)
 
-    monkeypatch.setattr(module, "COMMIT_S", 0.02)
     with monkeypatch.context() as patched:
+        patched.setattr(module, "COMMIT_S", 0.02)
         patched.setattr(module.AsyncConnection, "commit", hang)
         with pytest.raises(DatabaseTrouble) as caught:
             async with database.transaction() as connection:

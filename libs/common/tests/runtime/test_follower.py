@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from chain_kit import SETTLEMENT
@@ -32,7 +31,6 @@ from sps.runtime.chain_fold import Divergence
 from sps.runtime.chain_walk import Fork
 from sps.runtime.database import Database
 from sps.runtime.projection_cursor import Fenced
-from sps.signing import verify
 from sps.transactions.codec import encode, transaction_hash
 
 STEPS = ["verified", "executed", "projected", "cursor", "committed"]
@@ -46,8 +44,8 @@ async def log() -> AsyncIterator[MemoryLog]:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await new_database(tmp_path / "service.db")
+async def database(database_url: str) -> AsyncIterator[Database]:
+    opened = await new_database(database_url)
     yield opened
     await opened.stop()
 
@@ -276,46 +274,6 @@ async def test_the_instance_that_started_last_goes_on_and_the_other_stops(log, d
             await within(second.reached(2))
             assert isinstance(await old.defect(), Fenced)
     assert await seen(database) == expected(chain)
-
-
-async def test_going_again_over_what_is_projected_checks_few_certificates(log, database) -> None:
-    chain = ExecutedChain()
-    chain.grow(300)
-    await chain.publish(log)
-    calls = 0
-
-    def counting(*arguments) -> bool:
-        nonlocal calls
-        calls += 1
-        return verify(*arguments)
-
-    async with Running(chain, log, database, verify=counting) as follower:
-        await within(follower.reached(300))
-    first, calls = calls, 0
-    async with Running(chain, log, database, verify=counting) as follower:
-        assert follower.height == 300
-        assert follower.state.app_hash == chain.state.app_hash
-    assert calls < first / 10
-
-
-async def test_forged_blocks_do_not_disturb_going_again(log, database) -> None:
-    chain = ExecutedChain()
-    chain.grow(9)
-    await chain.publish(log)
-    async with Running(chain, log, database) as follower:
-        await within(follower.reached(9))
-    flooded = await new_log()
-    for height in range(1, 10):
-        header = chain.kit.blocks[height].header
-        for number in range(6):
-            forged = replace(header, parent_id=bytes([number]) * 32)
-            await put_block(
-                flooded, encode_committed(chain.kit.committed(forged, chain.kit.batches[height], signers=[0]))
-            )
-    await chain.publish(flooded)
-    async with Running(chain, flooded, database) as follower:
-        assert follower.height == 9
-        assert follower.state.app_hash == chain.state.app_hash
 
 
 async def test_a_receipt_is_found_before_and_after_it_comes(log, database) -> None:

@@ -8,14 +8,13 @@ from typing import Annotated
 import httpx
 import pytest
 from fastapi import APIRouter, Depends, Form, Request
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from sps.runtime import http_protocol
 from sps.runtime.errors import Refusal, Trouble
 from sps.runtime.http import FieldError, HttpServer, Problem, create_app, request_id_of
 from sps.runtime.internal_auth import internal_headers, internal_only
-from sps.runtime.metrics import health_router, metrics_router
 
 TOKEN = SecretStr("internal-token-of-the-tests")
 
@@ -27,7 +26,6 @@ class Order(BaseModel):
     lines: list[str] = []
 
 
-READY = {"database": True, "chain": True}
 REGISTRY = CollectorRegistry()
 
 
@@ -72,8 +70,6 @@ def application():
         await asyncio.sleep(60)
 
     app.include_router(router)
-    app.include_router(metrics_router(REGISTRY))
-    app.include_router(health_router(lambda: READY))
     internal = APIRouter(prefix="/internal", dependencies=[Depends(internal_only(TOKEN))])
     internal.add_api_route("/ping", lambda: "pong")
     app.include_router(internal)
@@ -250,25 +246,11 @@ async def test_metrics_know_routes_and_never_paths(client) -> None:
     for number in range(20):
         await client.post(f"/orders/{number}", json={"amount": 1})
         await client.get(f"/nowhere/{number}")
-    text = (await client.get("/metrics")).text
+    text = generate_latest(REGISTRY).decode()
     assert 'route="/orders/{number}"' in text
     assert 'route="unmatched"' in text
     assert "/nowhere" not in text
     assert "/orders/7" not in text
-
-
-async def test_health_tells_alive_from_ready(client) -> None:
-    assert (await client.get("/health/ready")).status_code == 200
-    READY["chain"] = False
-    try:
-        answer = await client.get("/health/ready")
-        assert (answer.status_code, answer.json()["dependencies"]) == (
-            503,
-            {"database": True, "chain": False},
-        )
-        assert (await client.get("/health/live")).status_code == 200
-    finally:
-        READY["chain"] = True
 
 
 async def test_every_route_lists_its_problems_in_openapi(client, app) -> None:

@@ -1,13 +1,11 @@
 import asyncio
-import os
-import signal
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from sps.runtime import lifecycle
-from sps.runtime.errors import Defect, Trouble
-from sps.runtime.lifecycle import Backoff, Supervisor, run_services
+from sps.runtime.errors import Defect, Refusal, Trouble
+from sps.runtime.lifecycle import Backoff, Part, Steps, Supervisor, run_parts, stop_all
 
 QUICK = Backoff(first_s=0.001, longest_s=0.002, patience=2)
 
@@ -69,7 +67,7 @@ async def test_a_defect_ends_the_loop_and_the_service_says_so(error: Exception) 
 
 
 async def test_stopping_waits_for_loops_within_a_bound(monkeypatch) -> None:
-    monkeypatch.setattr(lifecycle, "STOP_S", 0.05)
+    monkeypatch.setattr(lifecycle, "LOOPS_STOP_S", 0.05)
     release = asyncio.Event()
 
     async def stubborn() -> None:
@@ -88,61 +86,151 @@ async def test_stopping_waits_for_loops_within_a_bound(monkeypatch) -> None:
 
 
 class Recorder:
-    """A service that notes what happens to it."""
+    """Something to be started and stopped that notes what happens to it."""
 
-    def __init__(self, name: str, notes: list[str], *, hang: bool = False, broken: bool = False) -> None:
-        self.name, self._notes, self._hang, self._broken = name, notes, hang, broken
-        self.failure = asyncio.Event()
+    def __init__(
+        self,
+        name: str,
+        notes: list[str],
+        *,
+        hang: str = "",
+        failures: int = 0,
+        error: Exception | None = None,
+    ) -> None:
+        self.name, self._notes, self._hang, self._failures, self._error = name, notes, hang, failures, error
+        self.begun, self.failure = asyncio.Event(), asyncio.Event()
 
-    async def start(self) -> None:
-        if self._broken:
-            raise Trouble("no start")
+    def part(self, stop_s: float = 1.0) -> Part:
+        return Part(self.name, self._start, self._stop, stop_s, self._failed)
+
+    async def _start(self) -> None:
+        self.begun.set()
+        if self._hang == "start":
+            await asyncio.sleep(60)
+        if self._failures:
+            self._failures -= 1
+            self._notes.append(f"trouble {self.name}")
+            raise Trouble("not there yet")
+        if self._error is not None:
+            raise self._error
         self._notes.append(f"start {self.name}")
 
-    async def stop(self) -> None:
+    async def _stop(self) -> None:
         self._notes.append(f"stop {self.name}")
-        if self._hang:
+        if self._hang == "stop":
             await asyncio.sleep(60)
 
-    def ready(self) -> bool:
-        return True
-
-    async def failed(self) -> None:
+    async def _failed(self) -> None:
         await self.failure.wait()
 
 
-async def test_services_start_in_order_and_stop_in_reverse_on_sigterm() -> None:
-    notes: list[str] = []
-    running = asyncio.create_task(run_services([Recorder("a", notes), Recorder("b", notes)]))
-    await asyncio.sleep(0.02)
-    os.kill(os.getpid(), signal.SIGTERM)
-    assert await asyncio.wait_for(running, 2) == 0
+@pytest.fixture
+def notes() -> list[str]:
+    return []
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch) -> None:
+    monkeypatch.setattr(lifecycle, "START_BACKOFF", QUICK)
+
+
+async def test_parts_start_in_order_and_stop_in_reverse(notes) -> None:
+    first, second, end = Recorder("a", notes), Recorder("b", notes), asyncio.Event()
+    running = asyncio.create_task(run_parts([first.part(), second.part()], end))
+    await second.begun.wait()
+    await asyncio.sleep(0)
+    end.set()
+    async with asyncio.timeout(2):
+        assert await running, "the end was asked for"
     assert notes == ["start a", "start b", "stop b", "stop a"]
 
 
-async def test_a_failed_service_ends_the_process_with_an_error() -> None:
-    notes: list[str] = []
-    service = Recorder("a", notes)
-    service.failure.set()
-    assert await asyncio.wait_for(run_services([service]), 2) == 1
+async def test_what_is_not_there_yet_is_waited_for(notes) -> None:
+    late, end = Recorder("a", notes, failures=3), asyncio.Event()
+    running = asyncio.create_task(run_parts([late.part()], end))
+    while "start a" not in notes:  # noqa: ASYNC110 a list of notes has no event
+        await asyncio.sleep(0.001)
+    end.set()
+    assert await running
+    assert notes == ["trouble a"] * 3 + ["start a", "stop a"]
+
+
+@pytest.mark.parametrize("waiting", [{"hang": "start"}, {"failures": 1_000_000}])
+async def test_being_asked_to_end_is_seen_while_a_part_starts(notes, waiting) -> None:
+    first, stuck, never = Recorder("a", notes), Recorder("b", notes, **waiting), Recorder("c", notes)
+    end = asyncio.Event()
+    running = asyncio.create_task(run_parts([each.part() for each in (first, stuck, never)], end))
+    await stuck.begun.wait()
+    end.set()
+    async with asyncio.timeout(2):
+        assert await running
+    assert [note for note in notes if not note.startswith("trouble")] == ["start a", "stop b", "stop a"]
+
+
+async def test_a_start_that_cannot_be_broken_off_is_left_behind(notes, monkeypatch) -> None:
+    monkeypatch.setattr(lifecycle, "GIVE_UP_S", 0.02)
+    release, begun, end = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def stubborn() -> None:
+        while not release.is_set():
+            try:
+                begun.set()
+                await release.wait()
+            except asyncio.CancelledError:
+                continue
+
+    part = Part("b", stubborn, Recorder("b", notes)._stop)
+    running = asyncio.create_task(run_parts([part], end))
+    await begun.wait()
+    end.set()
+    async with asyncio.timeout(1):
+        assert await running
+    assert notes == ["stop b"]
+    release.set()
+    await asyncio.sleep(0.01)
+
+
+async def test_a_defect_ends_all_parts(notes) -> None:
+    part = Recorder("a", notes)
+    part.failure.set()
+    assert not await run_parts([part.part()], asyncio.Event())
     assert notes == ["start a", "stop a"]
 
 
-async def test_a_service_that_hangs_while_stopping_is_left_behind(monkeypatch) -> None:
-    real = lifecycle.stop_bounded
-    monkeypatch.setattr(lifecycle, "stop_bounded", lambda stop, what: real(stop, what, 0.02))
-    notes: list[str] = []
+@pytest.mark.parametrize("error", [Refusal("WRONG_KEY"), Defect("broken")])
+async def test_a_start_that_is_refused_is_not_tried_again(notes, error) -> None:
+    parts = [Recorder("a", notes).part(), Recorder("b", notes, error=error).part()]
+    with pytest.raises(type(error)):
+        await run_parts(parts, asyncio.Event())
+    assert notes == ["start a", "stop b", "stop a"]
+
+
+async def test_a_part_that_hangs_while_stopping_is_left_behind(notes) -> None:
     end = asyncio.Event()
     end.set()
-    code = await asyncio.wait_for(
-        run_services([Recorder("a", notes), Recorder("b", notes, hang=True)], until=end), 2
-    )
-    assert code == 1
-    assert notes[-1] == "stop a"
+    parts = [Recorder("a", notes).part(), Recorder("b", notes, hang="stop").part(0.02)]
+    started = asyncio.create_task(run_parts(parts, asyncio.Event()))
+    while "start b" not in notes:  # noqa: ASYNC110 a list of notes has no event
+        await asyncio.sleep(0.001)
+    started.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await started
+    assert notes[-2:] == ["stop b", "stop a"]
 
 
-async def test_what_has_started_is_stopped_when_the_next_cannot_start() -> None:
-    notes: list[str] = []
+async def test_steps_go_on_with_the_one_that_failed(notes) -> None:
+    first, second = Recorder("a", notes), Recorder("b", notes, failures=1)
+    steps = Steps(first._start, second._start)
     with pytest.raises(Trouble):
-        await run_services([Recorder("a", notes), Recorder("b", notes, broken=True)])
-    assert notes == ["start a", "stop b", "stop a"]
+        await steps.run()
+    await steps.run()
+    await steps.run()
+    assert notes == ["start a", "trouble b", "start b"]
+
+
+async def test_one_that_cannot_be_stopped_does_not_keep_the_next_from_it(notes) -> None:
+    async def broken() -> None:
+        raise ZeroDivisionError
+
+    await stop_all(("a", broken), ("b", Recorder("b", notes)._stop))
+    assert notes == ["stop b"]

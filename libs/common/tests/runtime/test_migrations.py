@@ -1,10 +1,14 @@
 import asyncio
+import importlib
+import os
 import sys
 from pathlib import Path
 
 import pytest
 from sqlalchemy import BigInteger, Column, String, Table
 
+from sps.runtime import migrations
+from sps.runtime.errors import Trouble
 from sps.runtime.migrations import BadPackage, current_revision, differences, downgrade, round_trip, upgrade
 from sps.runtime.tables import service_metadata
 
@@ -46,6 +50,23 @@ def downgrade() -> None:
     pass
 '''
 
+SLOW = """
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.util import await_only
+import asyncio
+
+revision = "0002"
+down_revision = "0001"
+
+def upgrade() -> None:
+    op.add_column("parcel", sa.Column("extra", sa.String(8)))
+    await_only(asyncio.sleep(60))
+
+def downgrade() -> None:
+    pass
+"""
+
 
 def metadata():
     made = service_metadata()
@@ -71,8 +92,8 @@ def package(tmp_path: Path, monkeypatch) -> str:
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite+aiosqlite:///{tmp_path / 'toy.db'}"
+def url(database_url: str) -> str:
+    return database_url
 
 
 async def test_up_down_up_and_nothing_is_left_to_generate(url: str, package: str) -> None:
@@ -94,6 +115,19 @@ async def test_several_that_migrate_at_once_do_not_meet(url: str, package: str) 
     assert await differences(url, metadata()) == []
 
 
+async def test_several_processes_that_migrate_at_once_do_not_meet(url: str, package: str) -> None:
+    code = f"import asyncio, sps.runtime.migrations as m; asyncio.run(m.upgrade({url!r}, {package!r}))"
+    path = os.pathsep.join([str(Path(importlib.import_module(package).__file__).parents[1]), *sys.path])
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", code, env=os.environ | {"PYTHONPATH": path}
+        )
+        for _ in range(3)
+    ]
+    assert [await process.wait() for process in processes] == [0, 0, 0]
+    assert await differences(url, metadata()) == []
+
+
 async def test_an_interrupted_migration_leaves_the_database_as_it_was(
     url: str, package: str, tmp_path: Path
 ) -> None:
@@ -106,6 +140,19 @@ async def test_an_interrupted_migration_leaves_the_database_as_it_was(
     assert await differences(url, metadata()) == []
     await downgrade(url, package)
     assert await current_revision(url) is None
+
+
+async def test_a_migration_that_is_cancelled_leaves_the_database_as_it_was(
+    url: str, package: str, tmp_path: Path, monkeypatch
+) -> None:
+    await upgrade(url, package)
+    versions = tmp_path / "pa%th" / package / "adapters" / "migrations" / "versions"
+    (versions / "0002_slow.py").write_text(SLOW)
+    monkeypatch.setattr(migrations, "UPGRADE_S", 0.3)
+    with pytest.raises(Trouble):
+        await upgrade(url, package)
+    assert await current_revision(url) == "0001"
+    assert await differences(url, metadata()) == []
 
 
 async def test_a_package_without_migrations_is_a_defect(url: str) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Self
 
 import pytest
@@ -42,8 +41,8 @@ async def log() -> AsyncIterator[MemoryLog]:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await new_database(tmp_path / "service.db")
+async def database(database_url: str) -> AsyncIterator[Database]:
+    opened = await new_database(database_url)
     yield opened
     await opened.stop()
 
@@ -270,16 +269,16 @@ async def test_nothing_is_sealed_before_the_follower_has_seen_the_chain(log, dat
         await appended(log, 1)
 
 
-async def test_a_database_restored_from_a_backup_goes_on_where_the_chain_is(log, tmp_path: Path) -> None:
+async def test_a_database_restored_from_a_backup_goes_on_where_the_chain_is(log, database_url) -> None:
     chain = ExecutedChain()
-    lost = await new_database(tmp_path / "lost.db")
+    lost = await new_database(database_url)
     async with Relaying(chain, log, lost) as relaying:
         await relaying.add(1)
         first = await appended(log, 1)
     await lost.stop()
     chain.block(first)
     await put_block(log, chain.records[1])
-    restored = await new_database(tmp_path / "restored.db")
+    restored = await new_database(database_url)
     again = Relaying(chain, log, restored)
     async with Running(chain, log, restored, outbox=again.outbox) as follower:
         again.relay._caught_up = follower.caught_up

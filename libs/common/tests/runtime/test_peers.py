@@ -1,3 +1,5 @@
+import asyncio
+
 import httpx
 import pytest
 
@@ -61,4 +63,33 @@ async def test_a_batch_is_asked_for_by_its_digest() -> None:
 async def test_unreachable_validators_are_no_error(urls: list[str]) -> None:
     peers = Peers(urls)
     assert await peers.blocks(1, 1) == []
+    await peers.stop()
+
+
+async def test_whoever_answers_with_what_proves_nothing_is_not_asked_first_again() -> None:
+    asked: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.host)
+        return httpx.Response(200, content=join_records([b"a lie" if request.url.host == "a" else b"block"]))
+
+    peers = await answers(handler)
+    assert await peers.blocks(7, 2) == [b"a lie"]
+    assert await peers.blocks(7, 2) == [b"block"]
+    assert await peers.blocks(8, 2) == [b"block"]
+    assert await peers.batch(b"\1" * 32)
+    await peers.stop()
+    assert asked == ["a", "b", "b", "b"]
+
+
+async def test_an_answer_that_trickles_in_for_ever_is_given_up(monkeypatch) -> None:
+    monkeypatch.setattr(module, "ANSWER_S", 0.05)
+
+    async def trickle():
+        while True:
+            yield b"x"
+            await asyncio.sleep(0.01)
+
+    peers = await answers(lambda _: httpx.Response(200, content=trickle()))
+    assert await peers.batch(b"\1" * 32) is None
     await peers.stop()

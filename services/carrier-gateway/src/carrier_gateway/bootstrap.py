@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import httpx
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from carrier_gateway.adapters.bounded_http import BoundedHttp
@@ -31,10 +31,8 @@ from carrier_gateway.settings import Settings
 from sps.eventlog.port import EventLog
 from sps.runtime.clock import Clock, SystemClock
 from sps.runtime.http import HttpServer, create_app
-from sps.runtime.internal_auth import internal_only
+from sps.runtime.lifecycle import Steps, stop_all
 from sps.runtime.member import ChainMember
-from sps.runtime.metrics import health_router, metrics_router
-from sps.runtime.migrations import upgrade
 from sps.runtime.peers import BlockSource
 from sps.runtime.probe import Probe, no_probe
 
@@ -71,6 +69,7 @@ class CarrierGateway:
             probe=probe,
             peers=peers,
         )
+        self.monitor: Final = self.member.monitor
         self.database: Final = self.member.database
         self.outbox: Final = self.member.outbox
         self.store: Final = DatabaseStore(self.database, self.outbox)
@@ -86,6 +85,14 @@ class CarrierGateway:
         self._supervisor: Final = self.member.supervisor
         self.app: Final = self._application()
         self._server: Final = HttpServer(self.app, settings.host, settings.port)
+        self._steps: Final = Steps(
+            self.monitor.start,
+            lambda: self.member.migrate(NAME),
+            self.member.start,
+            self._work,
+            self._server.start,
+            self.monitor.open,
+        )
 
     @property
     def port(self) -> int:
@@ -93,16 +100,16 @@ class CarrierGateway:
         return self._server.port
 
     async def start(self) -> None:
-        await self.member.start()
-        for worker in (*self._translators, *self._watchers):
-            worker.start(self._supervisor)
-        await self._server.start()
+        """Migrate, go again over the chain up to the stored height, then work and listen."""
+        await self._steps.run()
 
     async def stop(self) -> None:
-        await self._server.stop()
-        await self.member.stop()
-        for carrier in self._carriers.values():
-            await carrier.stop()
+        await stop_all(
+            ("http", self._server.stop),
+            ("member", self.member.stop),
+            *((name, carrier.stop) for name, carrier in self._carriers.items()),
+            ("monitor", self.monitor.stop),
+        )
 
     def ready(self) -> bool:
         return self.member.ready()
@@ -110,6 +117,10 @@ class CarrierGateway:
     async def failed(self) -> None:
         """Return when a loop has met a defect."""
         await self.member.failed()
+
+    async def _work(self) -> None:
+        for worker in (*self._translators, *self._watchers):
+            worker.start(self._supervisor)
 
     def _add_workers(self, carrier: Carrier, clock: Clock, tally: GatewayMetrics) -> None:
         silence_ms, pause_s = self._settings.silence_s * MS_PER_S, self._settings.worker_pause_s
@@ -132,8 +143,6 @@ class CarrierGateway:
         app = create_app("Carrier gateway", service=NAME, registry=self.registry)
         app.include_router(webhooks_router(self.receiver))
         app.include_router(internal_router(self.booker, tuple(self._carriers), token))
-        app.include_router(health_router(self.member.dependencies))
-        app.include_router(metrics_router(self.registry), dependencies=[Depends(internal_only(token))])
         return app
 
 
@@ -146,8 +155,7 @@ async def bootstrap(
     carriers: Mapping[str, Carrier] | None = None,
     peers: BlockSource | None = None,
 ) -> CarrierGateway:
-    """Bring the database up to date and build the service; `carriers` replaces those of the settings."""
-    await upgrade(settings.database_url, NAME)
+    """Build the service; it runs after `start`. `carriers` replaces those of the settings."""
     real = configured_carriers(settings) if carriers is None else carriers
     return CarrierGateway(settings, log, clock, probe, real, peers)
 

@@ -1,8 +1,12 @@
 """Every metric of the gateway. No label ever holds a number, a person or a contract."""
 
+import time
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+WEBHOOKS: Final = {"accepted": "ok"}
+"""Our words that have another one among the metrics; all others stand there as they are."""
 
 
 class GatewayMetrics:
@@ -10,15 +14,21 @@ class GatewayMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._received: Final = Counter(
-            "sps_carrier_webhooks_total",
-            "Webhooks by verdict: accepted, duplicate, or why refused",
-            ("carrier", "verdict"),
+            "sps_webhooks_received_total",
+            "Webhooks by what became of them: ok, duplicate, or why refused",
+            ("provider", "result"),
             registry=registry,
         )
         self._translated: Final = Counter(
-            "sps_carrier_messages_total",
+            "sps_carrier_events_total",
             "Messages handled, by how they ended",
-            ("carrier", "outcome"),
+            ("carrier", "result"),
+            registry=registry,
+        )
+        self._last: Final = Gauge(
+            "sps_carrier_last_event_timestamp_seconds",
+            "When the newest message of a carrier was handled",
+            ("carrier",),
             registry=registry,
         )
         self._evidence: Final = Counter(
@@ -31,9 +41,9 @@ class GatewayMetrics:
             registry=registry,
         )
         self._calls: Final = Counter(
-            "sps_carrier_calls_total",
-            "Calls to carriers, by how they ended",
-            ("carrier", "call", "outcome"),
+            "sps_outbound_requests_total",
+            "Calls to the world outside, by how they ended",
+            ("target", "operation", "code"),
             registry=registry,
         )
         self._refused: Final = Counter(
@@ -44,10 +54,11 @@ class GatewayMetrics:
         )
 
     def received(self, carrier: str, verdict: str) -> None:
-        self._received.labels(carrier, verdict).inc()
+        self._received.labels(carrier, WEBHOOKS.get(verdict, verdict)).inc()
 
     def translated(self, carrier: str, outcome: str) -> None:
         self._translated.labels(carrier, outcome).inc()
+        self._last.labels(carrier).set(time.time())
 
     def gave(self, carrier: str, origin: str, facts: int) -> None:
         self._evidence.labels(carrier, origin).inc(facts)

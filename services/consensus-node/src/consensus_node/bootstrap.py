@@ -33,13 +33,16 @@ from consensus_node.entrypoints.http import NodeStatus, create_catch_up
 from consensus_node.metrics import NodeMetrics
 from consensus_node.settings import Settings
 from sps.chain.committee import first_seed, leader_order
-from sps.chain.genesis import Genesis, chain_id, load_genesis
+from sps.chain.genesis import Genesis, chain_id, genesis_bytes
 from sps.eventlog.port import EventLog
+from sps.runtime.checks import reachable
 from sps.runtime.clock import Clock, SystemClock
 from sps.runtime.errors import Refusal
+from sps.runtime.genesis_file import genesis_of
 from sps.runtime.http import HttpServer
 from sps.runtime.keys import load_seed
 from sps.runtime.lifecycle import Supervisor
+from sps.runtime.monitor import Monitor
 from sps.runtime.probe import Probe, no_probe
 from sps.signing import Signer
 
@@ -61,6 +64,7 @@ async def bootstrap(
     who = _who(settings)
     files = _Files(settings, who.chain, who.signer.public_key, who.name)
     steady, metrics, inbox = SteadyClock(clock or SystemClock()), NodeMetrics(CollectorRegistry()), Inbox()
+    metrics.validators.set(len(who.genesis.validators))
     blocks, batches = files.blocks, files.batches
     identity = Identity(who.index, who.signer.public_key, who.chain, files.records)
     listening = Listening(None if settings.observer else identity, inbox, steady)
@@ -71,7 +75,7 @@ async def bootstrap(
     lag = who.genesis.parameters.execution_lag
     state = machine or ContractMachine(who.genesis)
     executor = Executor(state, lag, blocks, batches, inbox, steady, metrics, probe)
-    publisher = Publisher(log, who.index, metrics)
+    publisher = Publisher(log, who.index, blocks, metrics)
     replica = Replica(_replica_config(who, voting=not settings.observer), who.signer.sign)
     driver = Driver(
         who.name, replica, inbox, steady, files.wal, blocks, publisher, intake, executor, fetcher, identity,
@@ -85,10 +89,17 @@ async def bootstrap(
     loops = {"speak": publisher.speak, "write-blocks": publisher.write_blocks, **consumers.loops()}
     supervisor = Supervisor(who.name, metrics.registry)
     listen_s = _listen_s(settings, who.genesis)
+    monitor = Monitor(
+        who.name,
+        metrics.registry,
+        lambda: node.dependencies(),  # noqa: PLW0108 there is no node yet
+        settings.monitor_host,
+        settings.monitor_port,
+        checks={"event_log": reachable(log)},
+    )
     node = Node(
         who.name, files.records, listen_s, inbox, steady, blocks, executor, intake, fetcher, listening,
-        driver, supervisor, loops, first=(server.start,), last=(server.stop, peers.stop, files.stop),
-        port=lambda: server.port,
+        driver, supervisor, loops, monitor, server, last={"peers": peers.stop, "files": files.stop},
     )  # fmt: skip
     return node
 
@@ -112,11 +123,10 @@ class _Who(Struct, frozen=True):
 
 
 def _who(settings: Settings) -> _Who:
-    raw = settings.genesis.read_bytes()
-    genesis = load_genesis(raw)
+    genesis = genesis_of(settings.genesis)
     signer = Signer(load_seed(settings.key))
     index = _seat(genesis, signer.public_key, observer=settings.observer)
-    return _Who(genesis, chain_id(raw), signer, index, settings.observer)
+    return _Who(genesis, chain_id(genesis_bytes(genesis)), signer, index, settings.observer)
 
 
 def _status(who: _Who, node: Node, replica: Replica) -> NodeStatus:

@@ -18,13 +18,16 @@ class Progress:
             "sps_consensus_view", "View of the newest vote of this node", registry=registry
         )
         self.final_height: Final = Gauge(
-            "sps_consensus_final_height", "Newest final height that is stored here", registry=registry
+            "sps_consensus_height", "Newest final height that is stored here", registry=registry
         )
         self.height: Final = Gauge(
             "sps_consensus_executed_height", "Newest height that is executed here", registry=registry
         )
         self.final_time: Final = Gauge(
-            "sps_consensus_final_block_timestamp_seconds", "Time of the newest final block", registry=registry
+            "sps_consensus_last_commit_timestamp_seconds", "Time of the newest final block", registry=registry
+        )
+        self.validators: Final = Gauge(
+            "sps_consensus_validators", "Seats of the committee", registry=registry
         )
         self.transactions: Final = Counter(
             "sps_consensus_transactions_total", "Transactions executed", registry=registry

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from chain_kit import API, CARRIER, ChainKit
 
+from consensus_node.adapters import frames
 from consensus_node.adapters.batch_store import BatchStore
 from consensus_node.adapters.block_store import READ_BYTES_MAX, BlockStore
 from consensus_node.adapters.disk import DiskThread
-from consensus_node.adapters.frames import Damaged
+from consensus_node.adapters.frames import AppendFile, Damaged, encode_frame
 from consensus_node.adapters.offsets import Offsets
 from sps.chain.batch import digest
 from sps.chain.block import encode_committed
@@ -95,6 +96,46 @@ async def test_reads_of_records_are_bounded(tmp_path: Path, disk: DiskThread) ->
     assert len(store.records(5, 100)) == 1
     assert READ_BYTES_MAX < 8 * 1024 * 1024
     store.close()
+
+
+async def test_a_run_of_records_is_what_was_stored_wherever_it_begins_and_ends(
+    tmp_path: Path, disk: DiskThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kit = chain(9)
+    store = await stored(kit, tmp_path / "b", disk)
+    raws = {height: encode_committed(block) for height, block in kit.blocks.items()}
+    for piece in (frames.READ_BYTES, 1_500):  # a frame may end in the next piece that is read
+        monkeypatch.setattr(frames, "READ_BYTES", piece)
+        for first in range(11):
+            for limit in range(1, 12):
+                heights = range(max(first, 1), min(first + limit, 10))
+                assert store.records(first, limit) == [raws[height] for height in heights]
+    store.close()
+    monkeypatch.setattr(frames, "READ_BYTES", 1_500)
+    again = BlockStore(tmp_path / "b", kit.chain_id)
+    again.open(disk)
+    assert again.records(1, 20) == list(raws.values())
+    again.close()
+
+
+async def test_a_run_of_records_stops_at_damage_and_names_it(tmp_path: Path, disk: DiskThread) -> None:
+    store = await stored(chain(6), tmp_path / "b", disk)
+    raw = bytearray((tmp_path / "b").read_bytes())
+    raw[len(raw) // 2] ^= 1
+    (tmp_path / "b").write_bytes(raw)
+    with pytest.raises(Damaged, match="damaged at byte"):
+        store.records(1, 6)
+    store.close()
+
+
+async def test_a_file_of_blocks_that_skips_a_height_is_damaged(tmp_path: Path, disk: DiskThread) -> None:
+    kit = chain(3)
+    file = AppendFile(tmp_path / "b", b"SPSBLK1\n" + kit.chain_id)
+    assert not list(file.open())
+    file.append(encode_frame(1, encode_committed(kit.blocks[height])) for height in (1, 3))
+    file.close()
+    with pytest.raises(Damaged):
+        BlockStore(tmp_path / "b", kit.chain_id).open(disk)
 
 
 async def test_batches_are_found_by_digest_after_a_restart(tmp_path: Path, disk: DiskThread) -> None:

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from consensus_node.adapters.batch_store import BatchStore
 from consensus_node.adapters.block_store import BlockStore
 from consensus_node.adapters.disk import DiskThread
+from consensus_node.adapters import peers as peers_module
 from consensus_node.adapters.peers import HttpPeers
 from consensus_node.entrypoints.http import NodeStatus, create_catch_up
 from consensus_node.metrics import NodeMetrics
@@ -88,11 +89,6 @@ async def test_blocks_beyond_the_end_are_an_empty_answer(client: httpx.AsyncClie
     assert (answer.status_code, answer.content) == (200, b"")
 
 
-async def test_metrics_and_health_are_served(client: httpx.AsyncClient) -> None:
-    assert b"sps_consensus_final_height" in (await client.get("/metrics")).content
-    assert (await client.get("/health/ready")).status_code == 200
-
-
 async def test_peers_read_what_the_endpoint_serves(transport: httpx.ASGITransport, kit: ChainKit) -> None:
     peers = HttpPeers(["http://a", "http://b/"], transport)
     assert await peers.heights() == LENGTH
@@ -144,3 +140,30 @@ async def test_without_any_answering_peer_there_is_trouble() -> None:
             await peers.blocks(1, 1)
         assert await peers.heights() == 0
         await peers.stop()
+
+
+async def test_everybody_is_asked_in_turn_and_who_is_silent_comes_last_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    silent = {"b"}
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.host)
+        if request.url.host in silent:
+            raise httpx.ReadTimeout("paused")
+        return httpx.Response(404)
+
+    peers = HttpPeers(["http://a", "http://b", "http://c"], httpx.MockTransport(handle))
+    for _ in range(6):
+        assert await peers.batch(bytes(32)) is None
+    assert asked.index("b") < 2, "it has its turn"
+    assert all(asked[place : place + 3][-1] == "b" for place in range(3, 18, 3)), "then it comes last"
+    silent.clear()
+    monkeypatch.setattr(peers_module, "SILENT_S", 0.0)
+    peers._silent.clear()
+    asked.clear()
+    for _ in range(3):
+        await peers.batch(bytes(32))
+    assert {asked[place] for place in (0, 3, 6)} == {"a", "b", "c"}
+    await peers.stop()

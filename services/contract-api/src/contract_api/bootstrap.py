@@ -3,14 +3,13 @@
 from typing import Final
 
 import httpx
-from fastapi import Depends
 
 from contract_api.adapters.gateways import HttpGateways
 from contract_api.adapters.projection import ReadModels
 from contract_api.adapters.store import SqlStore
 from contract_api.application.accounts import Accounts
 from contract_api.application.contracts import Contracts, Custody
-from contract_api.application.idempotent import Desk
+from contract_api.application.counted import CountedDesk
 from contract_api.application.money import SellerMoney
 from contract_api.application.proving import Prover
 from contract_api.application.reading import Reader
@@ -23,11 +22,9 @@ from sps.chain.genesis import genesis_bytes
 from sps.eventlog.port import EventLog
 from sps.runtime.clock import Clock, SystemClock
 from sps.runtime.http import HttpServer, create_app
-from sps.runtime.internal_auth import internal_only
 from sps.runtime.keys import load_or_create_seed
+from sps.runtime.lifecycle import Steps, stop_all
 from sps.runtime.member import ChainMember
-from sps.runtime.metrics import health_router, metrics_router
-from sps.runtime.migrations import upgrade
 from sps.runtime.peers import BlockSource
 from sps.runtime.probe import Probe, no_probe
 
@@ -49,11 +46,12 @@ class ContractApi:
         probe: Probe,
         peers: BlockSource | None,
     ) -> None:
-        self._settings: Final = settings
-        self.registry: Final = Metrics().registry
+        metrics = Metrics()
+        self.registry: Final = metrics.registry
         self.member: Final = ChainMember(
             settings, "api", NAME, log=log, clock=clock, registry=self.registry, probe=probe, peers=peers
         )
+        self.monitor: Final = self.member.monitor
         self.follower: Final = self.member.follow(ReadModels())
         self._client: Final = httpx.AsyncClient(timeout=settings.gateway_timeout_s, trust_env=False)
         gateways = HttpGateways(
@@ -61,7 +59,7 @@ class ContractApi:
         )
         store = SqlStore(self.member.database, self.member.outbox)
         custody = Custody(load_or_create_seed(settings.custody_key), self.member.chain_id)
-        desk = Desk(store, self.follower, clock, settings.wait_s)
+        desk = CountedDesk(store, self.follower, clock, settings.wait_s, metrics)
         reader = Reader(store, settings.public_url)
         self.app: Final = create_app(
             "Smart Payment Service",
@@ -80,19 +78,26 @@ class ContractApi:
         )
         install_rest(self.app, cases, genesis_bytes(self.member.genesis))
         install_pages(self.app, cases, _look(settings))
-        self._common_routes()
         self.server: Final = HttpServer(self.app, settings.host, settings.port)
+        self._steps: Final = Steps(
+            self.monitor.start,
+            lambda: self.member.migrate(PACKAGE),
+            self.member.start,
+            self.server.start,
+            self.monitor.open,
+        )
 
     async def start(self) -> None:
         """Migrate, go again over the chain up to the stored height, then listen."""
-        await upgrade(self._settings.database_url, PACKAGE)
-        await self.member.start()
-        await self.server.start()
+        await self._steps.run()
 
     async def stop(self) -> None:
-        await self.server.stop()
-        await self.member.stop()
-        await self._client.aclose()
+        await stop_all(
+            ("http", self.server.stop),
+            ("member", self.member.stop),
+            ("client", self._client.aclose),
+            ("monitor", self.monitor.stop),
+        )
 
     async def failed(self) -> None:
         """Return when a background loop has met a defect."""
@@ -100,11 +105,6 @@ class ContractApi:
 
     def ready(self) -> bool:
         return self.member.ready()
-
-    def _common_routes(self) -> None:
-        token = self._settings.internal_token
-        self.app.include_router(metrics_router(self.registry), dependencies=[Depends(internal_only(token))])
-        self.app.include_router(health_router(self.member.dependencies))
 
 
 def _look(settings: Settings) -> Look:

@@ -1,8 +1,13 @@
-"""Every metric of contract-api: it has none of its own beside those of HTTP, loops, follower and outbox."""
+"""Every metric that is contract-api's alone; those of HTTP, loops, follower and outbox are the library's."""
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter
+
+NEW: Final = "new"
+REPLAYED: Final = "replayed"
+IN_PROGRESS: Final = "in_progress"
+MISMATCH: Final = "mismatch"
 
 
 class Metrics:
@@ -10,3 +15,11 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry: Final = CollectorRegistry()
+        self.idempotency: Final = Counter(
+            "sps_idempotency_results_total",
+            "Requests with a key: new, replayed, in progress, or the key was another request's",
+            ("result",),
+            registry=self.registry,
+        )
+        for result in (NEW, REPLAYED, IN_PROGRESS, MISMATCH):
+            self.idempotency.labels(result)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import httpx
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
@@ -37,17 +37,20 @@ from payment_gateway.metrics import GatewayMetrics
 from payment_gateway.settings import Settings, key_text
 from sps.eventlog.port import EventLog
 from sps.runtime.clock import Clock, SystemClock
+from sps.runtime.errors import Refusal
 from sps.runtime.http import HttpServer, create_app
-from sps.runtime.internal_auth import internal_only
+from sps.runtime.lifecycle import Steps, stop_all
 from sps.runtime.member import ChainMember, producer_of
-from sps.runtime.metrics import health_router, metrics_router
-from sps.runtime.migrations import upgrade
 from sps.runtime.peers import BlockSource
 from sps.runtime.probe import Probe, no_probe
 
 NAME: Final = "payment_gateway"
 MS_PER_S: Final = 1000
 SYSTEM_CLOCK: Final = SystemClock()
+
+
+class UnusableKeys(Refusal):
+    """A provider's account has keys or certificates that cannot be read."""
 
 
 class PaymentGateway:
@@ -71,6 +74,7 @@ class PaymentGateway:
         self.member: Final = ChainMember(
             settings, "payment", NAME, log=log, clock=clock, registry=self.registry, probe=probe, peers=peers
         )
+        self.monitor: Final = self.member.monitor
         self.database: Final = self.member.database
         self.outbox: Final = self.member.outbox
         self.follower: Final = self.member.follow(OrderProjection())
@@ -113,6 +117,17 @@ class PaymentGateway:
         self._supervisor: Final = self.member.supervisor
         self.app: Final = self._application()
         self._server: Final = HttpServer(self.app, settings.host, settings.port)
+        self._steps: Final = self._coming_up()
+
+    def _coming_up(self) -> Steps:
+        return Steps(
+            self.monitor.start,
+            lambda: self.member.migrate(NAME),
+            self.member.start,
+            self._work,
+            self._server.start,
+            self.monitor.open,
+        )
 
     @property
     def port(self) -> int:
@@ -120,18 +135,16 @@ class PaymentGateway:
         return self._server.port
 
     async def start(self) -> None:
-        await self.member.start()
-        self.consumer.start(self._supervisor)
-        run_worker(self._supervisor, "callbacks", self.callbacks)
-        run_worker(self._supervisor, "payments", self.pay_in)
-        run_worker(self._supervisor, "orders", self.carry_out)
-        await self._server.start()
+        """Migrate, go again over the chain up to the stored height, then work and listen."""
+        await self._steps.run()
 
     async def stop(self) -> None:
-        await self._server.stop()
-        await self.member.stop()
-        for provider in self._providers.values():
-            await provider.stop()
+        await stop_all(
+            ("http", self._server.stop),
+            ("member", self.member.stop),
+            *((name, provider.stop) for name, provider in self._providers.items()),
+            ("monitor", self.monitor.stop),
+        )
 
     def ready(self) -> bool:
         return self.member.ready()
@@ -139,6 +152,12 @@ class PaymentGateway:
     async def failed(self) -> None:
         """Return when a loop has met a defect."""
         await self.member.failed()
+
+    async def _work(self) -> None:
+        self.consumer.start(self._supervisor)
+        run_worker(self._supervisor, "callbacks", self.callbacks)
+        run_worker(self._supervisor, "payments", self.pay_in)
+        run_worker(self._supervisor, "orders", self.carry_out)
 
     def _hurry(self) -> None:
         self.pay_in.wake.set()
@@ -150,8 +169,6 @@ class PaymentGateway:
         answers = {name: provider.answers for name, provider in self._providers.items()}
         app.include_router(webhook_router(self.callbacks, answers))
         app.include_router(internal_router(self.pay_in, self._beneficiaries, token))
-        app.include_router(health_router(self.member.dependencies))
-        app.include_router(metrics_router(self.registry), dependencies=[Depends(internal_only(token))])
         return app
 
 
@@ -164,8 +181,7 @@ async def bootstrap(
     providers: Mapping[str, PaymentProvider] | None = None,
     peers: BlockSource | None = None,
 ) -> PaymentGateway:
-    """Bring the database up to date and build the service; `providers` replaces those of the settings."""
-    await upgrade(settings.database_url, NAME)
+    """Build the service; it runs after `start`. `providers` replaces those of the settings."""
     real = providers if providers is not None else configured_providers(settings, clock)
     return PaymentGateway(settings, log, clock, probe, real, peers)
 
@@ -173,10 +189,14 @@ async def bootstrap(
 def configured_providers(
     settings: Settings, clock: Clock, transport: httpx.AsyncBaseTransport | None = None
 ) -> dict[str, PaymentProvider]:
-    """The providers whose accounts are configured."""
+    """The providers whose accounts are configured; raises `UnusableKeys`."""
     providers: dict[str, PaymentProvider] = {}
     if settings.alipay_app_id:
-        providers["alipay"] = _alipay(settings, clock, HttpExchange(settings.provider_timeout_s, transport))
+        exchange = HttpExchange(settings.provider_timeout_s, transport)
+        try:
+            providers["alipay"] = _alipay(settings, clock, exchange)
+        except ValueError as error:
+            raise UnusableKeys("ALIPAY_KEYS_UNUSABLE", f"the settings ALIPAY_…: {error}") from error
     if settings.stripe_secret_key.get_secret_value():
         providers["stripe"] = _stripe(settings, HttpExchange(settings.provider_timeout_s, transport))
     return providers

@@ -5,15 +5,18 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+CALLBACKS: Final = {"done": "ok", "repeat": "duplicate", "unknown": "unknown", "refused": "refused"}
+"""What became of a callback, in our words and in those of the metrics."""
+
 
 class GatewayMetrics:
     """Callbacks, payments, orders and the calls to providers."""
 
     def __init__(self, registry: CollectorRegistry, providers: Iterable[str]) -> None:
-        self.callbacks: Final = Counter(
-            "sps_callbacks_total",
-            "Callbacks by what became of them",
-            ("provider", "verdict"),
+        self._callbacks: Final = Counter(
+            "sps_webhooks_received_total",
+            "Webhooks by what became of them: ok, duplicate, or why refused",
+            ("provider", "result"),
             registry=registry,
         )
         self.claims: Final = Counter(
@@ -43,6 +46,10 @@ class GatewayMetrics:
             "sps_orders_due", "Orders on which something was to be done in the last round", registry=registry
         )
         for provider in providers:
-            for verdict in ("done", "repeat", "unknown", "refused"):
-                self.callbacks.labels(provider, verdict)
+            for result in CALLBACKS.values():
+                self._callbacks.labels(provider, result)
             self.claims.labels(provider)
+
+    def called_back(self, provider: str, end: str) -> None:
+        """A callback was handled; `end` is one of `CALLBACKS`."""
+        self._callbacks.labels(provider, CALLBACKS[end]).inc()

@@ -79,7 +79,10 @@ class Settings(ServiceSettings):
 
 
 def key_text(value: str) -> str:
-    """The text of a key or certificate, which may be in a file."""
+    """The text of a key or certificate, which may be in a file; `ValueError`, which never shows it."""
     if not value or "-----BEGIN" in value or len(value) > TEXT_MIN:
         return value
-    return Path(value).read_text(encoding="ascii")
+    try:
+        return Path(value).read_text(encoding="ascii")
+    except (OSError, ValueError):
+        raise ValueError("neither a key nor the path of a file that can be read") from None

@@ -28,12 +28,15 @@ from sandbox.entrypoints.pages import pages_router
 from sandbox.entrypoints.stripe import stripe_router
 from sandbox.entrypoints.views import Views
 from sandbox.settings import Settings, pem_text
+from sps.runtime.checks import answering
 from sps.runtime.clock import Clock, SystemClock
 from sps.runtime.database import Database
+from sps.runtime.errors import Refusal
 from sps.runtime.http import HttpServer, create_app
-from sps.runtime.lifecycle import Supervisor
-from sps.runtime.metrics import health_router, metrics_router
-from sps.runtime.migrations import upgrade
+from sps.runtime.lifecycle import Steps, Supervisor, stop_all
+from sps.runtime.member import migrated
+from sps.runtime.metrics import DatabaseMetrics
+from sps.runtime.monitor import Monitor
 
 _system: Final = SystemClock()
 
@@ -58,23 +61,49 @@ class Sandbox:
         self._sender = HttpSender()
         self._supervisor = supervisor
         self._postman, app = _assemble(world, self._store, self._sender)
-        app.include_router(metrics_router(registry))
-        app.include_router(health_router(lambda: {"loops": supervisor.ready()}))
         self.server: Final = HttpServer(app, settings.host, settings.port)
+        self.monitor: Final = Monitor(
+            self.name,
+            registry,
+            lambda: {"loops": supervisor.ready()},
+            settings.monitor_host,
+            settings.monitor_port,
+            checks={"database": answering(database)},
+        )
+        self._tables: Final = DatabaseMetrics(registry)
+        self._tables.watch(database.pool_status)
+        self._steps: Final = Steps(
+            self.monitor.start,
+            self._migrate,
+            self._open_books,
+            self.server.start,
+            self._work,
+            self.monitor.open,
+        )
 
     async def start(self) -> None:
-        await upgrade(self._settings.database_url, "sandbox")
+        """Migrate, open the books, listen and send."""
+        await self._steps.run()
+
+    async def _migrate(self) -> None:
+        self._tables.revision(await migrated(self._settings.database_url, self.name))
+
+    async def _open_books(self) -> None:
         floats = [(each.provider, each.currency, each.minor) for each in self._settings.floats]
         async with self._store.transaction() as unit:
             await open_books(unit, floats, self._world.now_ms())
-        await self.server.start()
+
+    async def _work(self) -> None:
         self._supervisor.run("postman", self._postman.run)
 
     async def stop(self) -> None:
-        await self.server.stop()
-        await self._supervisor.stop()
-        await self._sender.stop()
-        await self._database.stop()
+        await stop_all(
+            ("http", self.server.stop),
+            ("loops", self._supervisor.stop),
+            ("sender", self._sender.stop),
+            ("database", self._database.stop),
+            ("monitor", self.monitor.stop),
+        )
 
     def ready(self) -> bool:
         return self._supervisor.ready()
@@ -96,10 +125,17 @@ async def bootstrap(settings: Settings, *, clock: Clock = _system) -> Sandbox:
     def public_url() -> str:
         return settings.public_url or made[0].server.url
 
-    world = World(clock, public_url, _alipay(settings), _stripe(settings), _carrier(settings))
+    try:
+        world = World(clock, public_url, _alipay(settings), _stripe(settings), _carrier(settings))
+    except ValueError as error:
+        raise Refusal("ALIPAY_KEYS_UNUSABLE", f"the settings of keys and certificates: {error}") from error
     registry = CollectorRegistry()
     sandbox = Sandbox(
-        settings, world, Database(settings.database_url), Supervisor("sandbox", registry), registry
+        settings,
+        world,
+        Database(settings.database_url, settings.database_limits()),
+        Supervisor("sandbox", registry),
+        registry,
     )
     made.append(sandbox)
     return sandbox

@@ -1,12 +1,11 @@
 """What the sandbox is told. It is no member of the chain: it has no genesis and no producer's key."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from pydantic_settings import BaseSettings
 
-from sps.runtime.settings import settings_config
+from sps.runtime.settings import DatabaseSettings, settings_config
 
 
 class Float(BaseModel):
@@ -19,24 +18,17 @@ class Float(BaseModel):
     minor: Annotated[int, Field(ge=0, le=2**53)]
 
 
-class Settings(BaseSettings):
+class Settings(DatabaseSettings):
     """Environment prefix `SANDBOX_`. Keys and certificates: the text itself, or the path of a file."""
 
     model_config = settings_config("SANDBOX_")
 
-    host: str = "127.0.0.1"
-    """The address to listen on."""
+    uses_event_log: ClassVar[bool] = False
+
     port: int = Field(default=8090, ge=0, le=65_535)
     """0: any free port."""
     public_url: str = ""
     """How the platform and browsers reach the sandbox; empty: http://host:port."""
-    database_url: str
-    """`sqlite+aiosqlite:///…`: the counterparts' own books."""
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least that is worth a line."""
-    log_format: Literal["json", "console"] = "json"
-    """`json` for machines, `console` for people."""
-
     alipay_app_id: str = "2021000000000001"
     """The only application that "Alipay" knows."""
     alipay_seller_id: str = "2088000000000001"
@@ -75,7 +67,10 @@ class Settings(BaseSettings):
 
 
 def pem_text(value: str) -> str:
-    """The text of a key or certificate, which may be in a file."""
+    """The text of a key or certificate, which may be in a file; `ValueError`, which never shows it."""
     if "-----BEGIN" in value or len(value) > 300 or not value:  # noqa: PLR2004 no path is as long as a key
         return value
-    return Path(value).read_text(encoding="ascii")
+    try:
+        return Path(value).read_text(encoding="ascii")
+    except (OSError, ValueError):
+        raise ValueError("neither a key nor the path of a file that can be read") from None

@@ -21,13 +21,12 @@ from settlement.entrypoints.internal import internal_router
 from settlement.entrypoints.workers import run_rates, run_worker
 from settlement.metrics import Metrics
 from settlement.settings import Settings
-from sps.chain.genesis import load_genesis
 from sps.eventlog.port import EventLog
 from sps.runtime.clock import Clock, SystemClock
+from sps.runtime.genesis_file import genesis_of
 from sps.runtime.http import HttpServer, create_app
+from sps.runtime.lifecycle import Steps, stop_all
 from sps.runtime.member import ChainMember
-from sps.runtime.metrics import health_router, metrics_router
-from sps.runtime.migrations import upgrade
 from sps.runtime.peers import BlockSource
 from sps.runtime.probe import Probe, no_probe
 
@@ -51,7 +50,7 @@ class Settlement:
         peers: BlockSource | None,
     ) -> None:
         self._settings: Final = settings
-        genesis = load_genesis(settings.genesis.read_bytes())
+        genesis = genesis_of(settings.genesis)
         self.metrics: Final = Metrics(sorted({opening.provider for opening in genesis.floats}))
         self.member: Final = ChainMember(
             settings,
@@ -63,6 +62,7 @@ class Settlement:
             probe=probe,
             peers=peers,
         )
+        self.monitor: Final = self.member.monitor
         self.database: Final = self.member.database
         self.outbox: Final = self.member.outbox
         orders = SqlOrders(self.database, clock)
@@ -88,6 +88,15 @@ class Settlement:
         )
         self._supervisor: Final = self.member.supervisor
         self.server: Final = HttpServer(self._application(), settings.host, settings.port)
+        self._steps: Final = Steps(
+            self.monitor.start,
+            lambda: self.member.migrate(PACKAGE),
+            lambda: open_books(self.database, self.member.genesis),
+            self.member.start,
+            self._work,
+            self.server.start,
+            self.monitor.open,
+        )
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -96,18 +105,15 @@ class Settlement:
 
     async def start(self) -> None:
         """Migrate, open the books, go again over the chain up to the stored height, then work."""
-        await upgrade(self._settings.database_url, PACKAGE)
-        await open_books(self.database, self.member.genesis)
-        await self.member.start()
-        run_worker(self._supervisor, "orders", self.orders)
-        run_worker(self._supervisor, "quotes", self.quotes, self.follower.caught_up)
-        run_rates(self._supervisor, self.rates, self.follower.caught_up, self._settings.rates_every_s)
-        await self.server.start()
+        await self._steps.run()
 
     async def stop(self) -> None:
-        await self.server.stop()
-        await self.member.stop()
-        await self._client.aclose()
+        await stop_all(
+            ("http", self.server.stop),
+            ("member", self.member.stop),
+            ("client", self._client.aclose),
+            ("monitor", self.monitor.stop),
+        )
 
     async def failed(self) -> None:
         """Return when a background loop has met a defect."""
@@ -122,14 +128,17 @@ class Settlement:
         """Old rates and a silent source are no reason to be called not ready; the chain and the log are."""
         return self.member.ready()
 
+    async def _work(self) -> None:
+        run_worker(self._supervisor, "orders", self.orders)
+        run_worker(self._supervisor, "quotes", self.quotes, self.follower.caught_up)
+        run_rates(self._supervisor, self.rates, self.follower.caught_up, self._settings.rates_every_s)
+
     def _quoted(self) -> None:
         self.quotes.wake.set()
 
     def _application(self) -> FastAPI:
         app = create_app("Settlement", service=NAME, registry=self.registry, openapi_url=None)
         app.include_router(internal_router(BookReader(self.database), self._settings.internal_token))
-        app.include_router(metrics_router(self.registry))  # this port is not the public's
-        app.include_router(health_router(self.member.dependencies))
         return app
 
 

@@ -1,5 +1,6 @@
 """Every metric of settlement. Labels are rows of the posting table, currencies and our own few words."""
 
+from collections import Counter as Tally
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, get_args
 
@@ -57,9 +58,9 @@ class BookMetrics:
 
     def written(self, entries: Sequence[Entry]) -> None:
         """Count what a committed block has added."""
-        for entry in entries:
-            self.journals.labels(entry.journal.kind).inc()
-            self.postings.inc(len(entry.journal.postings))
+        for kind, count in Tally(entry.journal.kind for entry in entries).items():
+            self.journals.labels(kind).inc(count)
+        self.postings.inc(sum(len(entry.journal.postings) for entry in entries))
 
     def summed(self, sums: Mapping[tuple[bool, str], int]) -> None:
         """Show what all accounts sum to."""

@@ -1,8 +1,8 @@
 """From the carrier's signed webhook to the final block that releases the money, and on to the payout.
 
 The clock starts before the webhook is sent and stops when the block with the release is read from the log
-by another process, the bench's own, which sees it up to 3 ms late. The payout counts from that block to the
-moment that the provider's own books name.
+by another process, the bench's own, which on the embedded log sees it up to 3 ms late. The payout counts from
+that block to the moment that the provider's own books name.
 """
 
 import asyncio
@@ -17,13 +17,15 @@ from sandbox.adapters.store import DatabaseStore
 from sandbox.core.records import Movement
 from sps.chain.block import decode_committed
 from sps.escrow.release import payout_id
-from sps.eventlog.embedded import EmbeddedLog
+from sps.eventlog.address import open_log
+from sps.eventlog.port import EventLog
 from sps.eventlog.topics import BLOCKS
 from sps.runtime.database import Database
 from sps.runtime.errors import Trouble
 from sps_cli.benches.crowd import Crowd, Deal
 from sps_cli.benches.figures import Figure, latency
 from sps_cli.state_folder import StateFolder
+from sps_cli.wiring import backends_of
 
 TARGET_RELEASE_MS: Final = 100.0
 TARGET_PAYOUT_MS: Final = 1_000.0
@@ -58,7 +60,7 @@ class BlockWatch:
     @asynccontextmanager
     async def on(cls, folder: StateFolder) -> AsyncIterator["BlockWatch"]:
         """Watch until the end of the block."""
-        watch, log = cls(), EmbeddedLog(folder.path / "log.sqlite")
+        watch, log = cls(), open_log(backends_of(folder).event_log)
         await log.start()
         task = asyncio.create_task(watch._read(log))
         try:
@@ -85,7 +87,7 @@ class BlockWatch:
                 async with asyncio.timeout(QUIET_S):
                     await self._moved.wait()
 
-    async def _read(self, log: EmbeddedLog) -> None:
+    async def _read(self, log: EventLog) -> None:
         _, offset = await log.bounds(BLOCKS, 0)
         while True:
             for record in await log.read(BLOCKS, 0, offset, wait_s=READ_WAIT_S):

@@ -11,15 +11,19 @@ PROGRAM: Final = "eventlog_bench.py"
 
 async def measure(effort: Effort, told: Told) -> list[Figure]:
     """Reader in the same process, then in another one."""
-    seconds = effort.of(40, 3) / 10
+    return hops(PART, effort.of(40, 3) / 10, told)
+
+
+def hops(part: str, seconds: float, told: Told, *options: str) -> list[Figure]:
+    """The figures of the program, for a reader in the same process and for one in another."""
     figures: list[Figure] = []
     for where, more in (("same process", ()), ("other process", ("--process",))):
-        told(f"hops of the embedded log, {where}")
-        found = run_program(PROGRAM, "--seconds", str(seconds), *more)
+        told(f"hops of the log, {where}")
+        found = run_program(PROGRAM, "--seconds", str(seconds), *options, *more)
         for result in found["results"]:
             count = int(result["rate"] * seconds)
             figures += [
-                Figure(PART, f"hop at {result['rate']}/s, {where}, {name}", result["hop"][key], "ms", count)
+                Figure(part, f"hop at {result['rate']}/s, {where}, {name}", result["hop"][key], "ms", count)
                 for name, key in (("p50", "p50_ms"), ("p99", "p99_ms"))
             ]
     return figures

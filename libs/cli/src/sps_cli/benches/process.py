@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from sps.runtime.errors import Trouble
+from sps_cli.servers.child import children
 from sps_cli.state_folder import StateFolder
 
 READY_S: Final = 60.0
@@ -71,11 +72,7 @@ class UpProcess:
         """CPU seconds that it has used so far; None where the kernel has no such table."""
         if self._process is None:
             raise Trouble("the platform does not run")
-        table = Path(f"/proc/{self._process.pid}/stat")
-        if not table.exists():
-            return None
-        user, system = table.read_text().rpartition(") ")[2].split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+        return cpu_s(self._process.pid)
 
     def rss_mb(self) -> float:
         """Resident memory now."""
@@ -93,6 +90,24 @@ class UpProcess:
                 self.ready = True
                 told.set()
         told.set()
+
+
+def cpu_s(pid: int) -> float | None:
+    """CPU seconds, user and system, of a process so far; None where the kernel has no such table."""
+    table = Path(f"/proc/{pid}/stat")
+    if not table.exists():
+        return None
+    user, system = table.read_text().rpartition(") ")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def family_cpu_s(pid: int) -> float:
+    """CPU seconds of a process and all below it, also those that have ended; 0 where nobody can tell."""
+    table = Path(f"/proc/{pid}/stat")
+    if not table.exists():
+        return 0.0
+    ended = sum(map(int, table.read_text().rpartition(") ")[2].split()[13:15])) / os.sysconf("SC_CLK_TCK")
+    return ended + (cpu_s(pid) or 0.0) + sum(map(family_cpu_s, children(pid)))
 
 
 def resident_mb(pid: int) -> float:

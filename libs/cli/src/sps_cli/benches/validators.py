@@ -209,5 +209,5 @@ async def _as_much_as_goes(
 
 def _stages(contracts: int) -> Iterator[list[bytes]]:
     program: Any = load_program(WORKLOAD)
-    stages: Iterator[list[bytes]] = program.stages(contracts)
+    stages: Iterator[list[bytes]] = program.stages(contracts, 0, time.time_ns() // 1_000_000)
     return stages

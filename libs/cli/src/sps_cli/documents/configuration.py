@@ -17,6 +17,7 @@ import contract_api.settings
 import payment_gateway.settings
 import sandbox.settings
 import settlement.settings
+from sps.runtime.environment import may_lie_in_a_file
 from sps_cli.documents.attribute_docs import attribute_docs
 from sps_cli.documents.markdown import code, page, table
 
@@ -40,10 +41,17 @@ _WORDS: Final[dict[Any, str]] = {
 }
 
 _LEAD: Final = (
-    "Every setting is an environment variable of its service. An unknown variable with a service's prefix, "
-    "a missing required one and a value out of bounds are refused at the start, by name. Lists and objects "
-    "are written as JSON. Secrets never appear in logs or on pages. `sps up` gives every service its "
+    "Every setting is an environment variable of its service. An unknown variable with a service's prefix, a "
+    "missing required one and a value out of bounds are refused at the start, all at once and by name. Lists "
+    'and objects are written as JSON: `["one", "two"]`. A secret may lie in a file instead, which `…_FILE` '
+    "names (a mounted Kubernetes secret; one newline at its end is left out); both at once are refused. "
+    "Secrets never appear in logs or on pages. `sps doctor` reads the same variables and says all that is "
+    "wrong with them, with files and with servers, before anything starts. `sps up` gives every service its "
     "settings itself."
+)
+_COMMIT: Final = (
+    "Besides, every process reads `SPS_COMMIT`, the commit from which its image was built, and shows it in "
+    "`sps_build_info`."
 )
 
 
@@ -68,7 +76,7 @@ def configuration() -> str:
         ]
         parts.append(f"## {service}")
         parts.append(table(("variable", "type", "default", "bounds", "meaning"), rows))
-    return page("Configuration", _LEAD, parts)
+    return page("Configuration", _LEAD, [_COMMIT, *parts])
 
 
 def settings_of(kind: type[BaseSettings]) -> Iterator[Setting]:
@@ -78,11 +86,11 @@ def settings_of(kind: type[BaseSettings]) -> Iterator[Setting]:
     for name, field in kind.model_fields.items():
         yield Setting(
             variable=f"{prefix}{name}".upper(),
-            kind=kind_of(field.annotation),
+            kind="**secret** text" if field.repr is False else kind_of(field.annotation),
             default=_default(field),
             bounds=", ".join(_bounds(field)),
             meaning=docs.get(name, ""),
-            secret=_is_secret(field.annotation),
+            secret=may_lie_in_a_file(field),
         )
 
 
@@ -100,10 +108,6 @@ def kind_of(annotation: Any) -> str:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return code("{" + ", ".join(annotation.model_fields) + "}")
     return _WORDS[annotation]
-
-
-def _is_secret(annotation: Any) -> bool:
-    return annotation is SecretStr or any(_is_secret(each) for each in get_args(annotation))
 
 
 def _default(field: FieldInfo) -> str:

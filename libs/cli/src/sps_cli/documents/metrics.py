@@ -12,20 +12,30 @@ import consensus_node.metrics
 import contract_api.metrics
 import payment_gateway.metrics
 import settlement.metrics
-from sps.runtime.metrics import FollowerMetrics, HttpMetrics, LoopMetrics, OutboxMetrics
+from sps.runtime.metrics import (
+    DatabaseMetrics,
+    FollowerMetrics,
+    HttpMetrics,
+    LogMetrics,
+    LoopMetrics,
+    OutboxMetrics,
+    ProcessMetrics,
+)
 from sps_cli.documents.markdown import code, page, table
 
 _LEAD: Final = (
-    "Every service answers `GET /metrics` on its own port, in the text format of Prometheus; the gateways "
-    "want the internal token for it, since the public reaches their port. A histogram is shown by its base "
-    "name and gives `_bucket`, `_sum` and `_count`. No label ever holds a merchant, a contract, a payment, a "
-    "key, a person or an address."
+    "Every process answers `GET /metrics` on its monitor's port (`…_MONITOR_PORT`), in the text format of "
+    "Prometheus, beside `/health/live` and `/health/ready`; the ports that the public reaches have none of "
+    "them. A histogram is shown by its base name and gives `_bucket`, `_sum` and `_count`. No label ever "
+    "holds a merchant, a contract, a payment, a key, a person or an address."
 )
 
 
-SERVER: Final = (HttpMetrics, LoopMetrics)
-"""What every service with a server and loops has."""
-MEMBER: Final = (*SERVER, FollowerMetrics, OutboxMetrics)
+PROCESS: Final = (ProcessMetrics, LoopMetrics)
+"""What every process has."""
+SERVER: Final = (*PROCESS, HttpMetrics, LogMetrics)
+"""What every process has that serves HTTP under watch and uses the event log."""
+MEMBER: Final = (*SERVER, DatabaseMetrics, FollowerMetrics, OutboxMetrics)
 """What every service has that follows the chain and speaks on it."""
 
 
@@ -63,7 +73,7 @@ def _settlement() -> CollectorRegistry:
 
 
 def _sandbox() -> CollectorRegistry:
-    return _with_parts(CollectorRegistry(), LoopMetrics)
+    return _with_parts(CollectorRegistry(), *PROCESS, DatabaseMetrics)
 
 
 def _with_parts(

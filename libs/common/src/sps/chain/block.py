@@ -22,6 +22,7 @@ from sps.chain.header import (
     Header,
     batches_root,
     block_id,
+    block_id_of,
     decode_header,
     decode_ref,
     encode_header,
@@ -66,6 +67,12 @@ def decode_committed(raw: bytes) -> Committed:
     finalization = read_certificate(reader)
     reader.finish()
     return Committed(header, refs, descendants, finalization)
+
+
+def decode_named(raw: bytes) -> tuple[bytes, Committed]:
+    """As `decode_committed`, with the block's id, which is hashed from the record's own bytes."""
+    committed = decode_committed(raw)
+    return block_id_of(raw), committed
 
 
 def verify_committed(

@@ -63,6 +63,8 @@ _HEADER: Final = struct.Struct(">H32sQQQBQ32sQH32sHIQ" + 9 * "32s")
 _fields_of: Final = attrgetter(*_WIRE_ORDER)
 _hashes_of: Final = attrgetter("chain_id", "parent_id", "batches_root", *_WIRE_ORDER[-9:])
 HEADER_BYTES: Final = _HEADER.size
+_HEIGHT: Final = slice(50, 58)
+"""After version 2, chain id 32, epoch 8 and view 8."""
 _REF: Final = struct.Struct(">QQ32s32sII")
 REF_BYTES: Final = _REF.size
 _CURSOR: Final = struct.Struct(">QQ32s")
@@ -130,6 +132,18 @@ def decode_header(raw: bytes) -> Header:
 def block_id(header: Header) -> bytes:
     """The name of a block."""
     return hashlib.sha256(_BLOCK_TAG + encode_header(header)).digest()
+
+
+def block_id_of(raw: bytes) -> bytes:
+    """The name of the block whose header, in its only spelling, the bytes are or begin with."""
+    return hashlib.sha256(_BLOCK_TAG + raw[:HEADER_BYTES]).digest()
+
+
+def height_of(raw: bytes) -> int:
+    """The height in the header that the bytes begin with; the rest is not looked at."""
+    if len(raw) < HEADER_BYTES:
+        raise Malformed(f"{len(raw)} bytes hold no header")
+    return int.from_bytes(raw[_HEIGHT], "big")
 
 
 def genesis_block_id(chain_id: bytes) -> bytes:

@@ -28,6 +28,7 @@ class VoteKind(IntEnum):
 
 
 _DOMAINS: Final = {kind: Domain(kind) for kind in VoteKind}
+_KINDS: Final = {int(kind): kind for kind in VoteKind}
 
 
 class Vote(Struct, frozen=True):
@@ -99,6 +100,7 @@ def decode_vote(raw: bytes) -> Vote:
 
 def decode_kind(number: int) -> VoteKind:
     """The kind behind its number on the wire."""
-    if number not in _DOMAINS:
+    known = _KINDS.get(number)
+    if known is None:
         raise Malformed(f"{number} is not a kind of vote")
-    return VoteKind(number)
+    return known

@@ -1,1 +1,1 @@
-"""The event log: port, topics, embedded adapter and its in-memory fake."""
+"""The event log: port, topics, the adapters for a file and for Kafka, and an in-memory fake."""

@@ -6,11 +6,13 @@ is tested beside the adapter.
 """
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
+from sps.eventlog.memory import wall_clock_ms
 from sps.eventlog.port import EventLog, LogRefused, LogTrouble, NewRecord, OffsetGone
-from sps.eventlog.topics import BLOCKS, CONSENSUS, RECORD_BYTES_MAX, TRANSACTIONS
+from sps.eventlog.topics import BLOCKS, CONSENSUS, HEADERS_MAX, RECORD_BYTES_MAX, TRANSACTIONS
 
 WRITERS: Final = 8
 APPENDS_EACH: Final = 25
@@ -18,6 +20,9 @@ PATIENCE_S: Final = 5.0
 GRACE_S: Final = 0.05
 KEPT: Final = 10
 TRIMMED: Final = 4
+LARGE_PARTS: Final = 3
+LARGE_PART_BYTES: Final = 900_000
+CLOCKS_APART_MS: Final = 60_000
 
 
 class NonConforming(AssertionError):
@@ -139,10 +144,80 @@ async def an_append_is_all_or_nothing(opener: Opener) -> None:
     too_large = NewRecord(b"", bytes(RECORD_BYTES_MAX + 1))
     await _refused(log.append(BLOCKS, 0, [new("a"), too_large]), "a record beyond the limit")
     await _refused(log.append(BLOCKS, 0, []), "an append of nothing")
+    headers = tuple((f"h{number}", b"") for number in range(HEADERS_MAX + 1))
+    await _refused(log.append(BLOCKS, 0, [NewRecord(b"", b"", headers)]), "a record with too many headers")
     expect(await log.bounds(BLOCKS, 0) == (0, 0), "a refused append leaves nothing")
-    await log.append(BLOCKS, 0, [NewRecord(b"", bytes(RECORD_BYTES_MAX))])
+    largest = _noise(RECORD_BYTES_MAX)
+    await log.append(BLOCKS, 0, [NewRecord(b"", largest)])
     expect(await log.bounds(BLOCKS, 0) == (0, 1), "a record of exactly the limit is taken")
+    records = await log.read(BLOCKS, 0, 0)
+    expect([record.value for record in records] == [largest], "the largest record comes back whole")
     await log.stop()
+
+
+async def a_large_append_keeps_its_order(opener: Opener) -> None:
+    log = await opened(opener)
+    parts = [_noise(LARGE_PART_BYTES) for _ in range(LARGE_PARTS)]
+    sending = asyncio.create_task(log.append(BLOCKS, 0, [NewRecord(b"", part) for part in parts]))
+    await asyncio.sleep(0)
+    after = await log.append(BLOCKS, 0, [new("after")])
+    expect((await sending, after) == (0, LARGE_PARTS), "an append beyond one batch stays together here")
+    offset = 0
+    found: list[bytes] = []
+    while offset <= LARGE_PARTS:
+        records = await log.read(BLOCKS, 0, offset)
+        found += [record.value for record in records]
+        offset += len(records)
+    expect(found == [*parts, b"after"], "a large append keeps its order")
+    await log.stop()
+
+
+async def appends_stand_in_the_order_of_their_calls(opener: Opener) -> None:
+    log = await opened(opener)
+    calls = [asyncio.create_task(log.append(BLOCKS, 0, [new(str(number))])) for number in range(APPENDS_EACH)]
+    offsets = await asyncio.gather(*calls)
+    expect(offsets == list(range(APPENDS_EACH)), "appends that do not wait for each other keep their order")
+    expect(
+        await values(log, BLOCKS, 0) == [str(number) for number in range(APPENDS_EACH)], "and so do records"
+    )
+    await log.stop()
+
+
+async def what_was_acknowledged_can_be_read_at_once(opener: Opener) -> None:
+    log, other = await opened(opener), await opened(opener)
+    waiting = asyncio.create_task(other.read(BLOCKS, 0, 0, wait_s=PATIENCE_S))
+    for number in range(KEPT):
+        offset = await log.append(BLOCKS, 0, [new(str(number))])
+        for handle in (log, other):
+            records = await handle.read(BLOCKS, 0, offset)
+            expect(len(records) == 1, "every handle reads at once what was acknowledged")
+            expect(abs(records[0].time_ms - wall_clock_ms()) < CLOCKS_APART_MS, "a record has its time")
+    await waiting
+    await log.stop()
+    await other.stop()
+
+
+async def who_gives_up_hurts_nobody(opener: Opener) -> None:
+    log = await opened(opener)
+    for _ in range(KEPT):
+        leaving = [
+            asyncio.create_task(log.read(BLOCKS, 0, 10**6, wait_s=PATIENCE_S)),
+            asyncio.create_task(log.append(BLOCKS, 0, [new("given up")])),
+            asyncio.create_task(log.bounds(BLOCKS, 0)),
+        ]
+        await asyncio.sleep(0)
+        for task in leaving:
+            task.cancel()
+        await asyncio.gather(*leaving, return_exceptions=True)
+    await log.append(BLOCKS, 0, [new("last")])
+    found = await values(log, BLOCKS, 0)
+    expect(found[-1] == "last" and set(found) <= {"given up", "last"}, "a cancelled call harms no other")
+    await log.stop()
+
+
+def _noise(size: int) -> bytes:
+    """What no compression makes smaller."""
+    return random.Random(size).randbytes(size)  # noqa: S311 no secret
 
 
 async def unknown_places_are_refused(opener: Opener) -> None:
@@ -269,6 +344,10 @@ CASES: Final[tuple[Case, ...]] = (
     a_read_is_bounded_by_its_limit,
     many_writers_lose_nothing,
     an_append_is_all_or_nothing,
+    a_large_append_keeps_its_order,
+    appends_stand_in_the_order_of_their_calls,
+    what_was_acknowledged_can_be_read_at_once,
+    who_gives_up_hurts_nobody,
     unknown_places_are_refused,
     a_waiting_reader_is_woken,
     a_wait_ends_in_time,

@@ -6,11 +6,10 @@ Lives on the event loop, so it needs no lock. Both adapters use it; offsets with
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from itertools import islice
 from typing import Final
 
 from sps.eventlog.port import LogRefused, NewRecord, Record
-from sps.eventlog.topics import RECORD_BYTES_MAX, Topic
+from sps.eventlog.topics import HEADERS_MAX, RECORD_BYTES_MAX, Topic
 
 TAIL_RECORDS_MAX: Final = 512
 TAIL_BYTES_MAX: Final = 2_000_000
@@ -25,7 +24,8 @@ WAIT_MAX_S: Final = 60.0
 
 def record_bytes(record: NewRecord | Record) -> int:
     """What counts against the limits: key, value and headers."""
-    return len(record.key) + len(record.value) + sum(len(name) + len(value) for name, value in record.headers)
+    headers = sum(len(name.encode()) + len(value) for name, value in record.headers)
+    return len(record.key) + len(record.value) + headers
 
 
 def check_place(topics: dict[str, Topic], topic: str, partition: int) -> None:
@@ -41,6 +41,8 @@ def check_append(records: Sequence[NewRecord]) -> None:
     """Refuse what no retry could help: nothing at all, one record too large, too many at once."""
     if not 1 <= len(records) <= APPEND_RECORDS_MAX:
         raise LogRefused(f"one append holds 1…{APPEND_RECORDS_MAX} records, not {len(records)}")
+    if any(len(record.headers) > HEADERS_MAX for record in records):
+        raise LogRefused(f"a record has at most {HEADERS_MAX} headers")
     sizes = [record_bytes(record) for record in records]
     if max(sizes) > RECORD_BYTES_MAX:
         raise LogRefused(f"a record of {max(sizes)} bytes is beyond {RECORD_BYTES_MAX}")
@@ -60,7 +62,9 @@ def check_read(offset: int, limit: int, wait_s: float) -> None:
 class Lane:
     """One partition as the process knows it; `next` may lag behind the file, never lead it."""
 
-    def __init__(self) -> None:
+    def __init__(self, records_max: int = TAIL_RECORDS_MAX, bytes_max: int = TAIL_BYTES_MAX) -> None:
+        self._records_max = records_max
+        self._bytes_max = bytes_max
         self.start = 0
         self.next = 0
         self._tail: deque[Record] = deque()
@@ -73,8 +77,8 @@ class Lane:
             self._forget()
         self._tail.extend(records)
         self._tail_bytes += sum(map(record_bytes, records))
-        while len(self._tail) > TAIL_RECORDS_MAX or (
-            self._tail_bytes > TAIL_BYTES_MAX and len(self._tail) > 1
+        while len(self._tail) > self._records_max or (
+            self._tail_bytes > self._bytes_max and len(self._tail) > 1
         ):
             self._tail_bytes -= record_bytes(self._tail.popleft())
         self.seen(self.start, records[-1].offset + 1)
@@ -93,7 +97,7 @@ class Lane:
         if not self._tail or not self._tail[0].offset <= offset <= self._tail[-1].offset:
             return []
         first = offset - self._tail[0].offset
-        return list(islice(self._tail, first, first + limit))
+        return [self._tail[place] for place in range(first, min(first + limit, len(self._tail)))]
 
     async def grows_beyond(self, offset: int, wait_s: float) -> bool:
         """Wait until a record at `offset` is known; False when the time is up or somebody woke all."""
@@ -109,6 +113,11 @@ class Lane:
         finally:
             self._waiters.discard(waiter)
         return self.next > offset
+
+    @property
+    def waited_for(self) -> bool:
+        """Somebody waits for more."""
+        return bool(self._waiters)
 
     def wake(self) -> None:
         """Let everybody who waits look again (new records, or the log stops)."""

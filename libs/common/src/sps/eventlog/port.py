@@ -1,7 +1,7 @@
 """The event log: an append-only bulletin board of topics. It can delay, repeat, lose; it is never the judge.
 
 Positions are hints for reading on, never identities. Adapters: `memory` (fake), `embedded` (SQLite file),
-Kafka later. All pass `sps.eventlog.conformance`.
+`kafka`. All pass `sps.eventlog.conformance`.
 """
 
 from collections.abc import Sequence
@@ -58,7 +58,9 @@ class EventLog(Protocol):
     async def append(self, topic: str, partition: int, records: Sequence[NewRecord]) -> int:
         """Append all or nothing; returns the first offset once the records are durable and visible.
 
-        Raises `LogTrouble` when the outcome is unknown: append again, readers deduplicate by content.
+        Raises `LogTrouble` when the outcome is unknown: append again, readers deduplicate by content. On
+        Kafka what is larger than one batch may be there from its beginning to somewhere after `LogTrouble`,
+        never with a hole, and records of others may stand in between.
         """
 
     async def read(
@@ -66,7 +68,8 @@ class EventLog(Protocol):
     ) -> list[Record]:
         """Read on from `offset` in order, at most `limit` records; waits up to `wait_s` when there are none.
 
-        Raises `OffsetGone` when `offset` was trimmed.
+        Raises `OffsetGone` when `offset` was trimmed, or was there and is no more; `LogTrouble` when nobody
+        can say whether there are any.
         """
 
     async def bounds(self, topic: str, partition: int) -> tuple[int, int]:

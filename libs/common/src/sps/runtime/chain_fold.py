@@ -48,10 +48,13 @@ class ChainFold:
     def fetched(self) -> int:
         return self._pool.fetched
 
-    async def batches_of(self, blocks: Sequence[Proved]) -> dict[bytes, Batch]:
-        """All batches that these blocks refer to, by digest. Raises `BatchMissing`, changing nothing."""
+    async def batches_of(self, blocks: Sequence[Proved], *, signed: bool = True) -> dict[bytes, Batch]:
+        """All batches that these blocks refer to, by digest. Raises `BatchMissing`, changing nothing.
+
+        Not `signed`: they are executed and shown to nobody, so that the digests prove enough.
+        """
         refs: list[BatchRef] = [ref for _, committed in blocks for ref in committed.refs]
-        return await self._pool.batches(refs, self.state.cursors) if refs else {}
+        return await self._pool.batches(refs, self.state.cursors, signed=signed) if refs else {}
 
     def execute(self, block: Proved, batches: Mapping[bytes, Batch]) -> ExecutedBlock:
         """Execute the next block. Raises `Divergence` when its header contradicts what we computed."""

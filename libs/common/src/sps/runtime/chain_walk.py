@@ -11,9 +11,8 @@ from typing import Final
 
 from sps.chain.batch import Verify
 from sps.chain.binary import Malformed
-from sps.chain.block import BadBlock, Committed, check_refs, decode_committed, verify_committed
+from sps.chain.block import BadBlock, Committed, check_refs, decode_named, verify_committed
 from sps.chain.committee import Committee
-from sps.chain.header import block_id
 from sps.runtime.errors import Defect
 from sps.signing import verify as verify_signature
 
@@ -51,6 +50,8 @@ class ChainWalk:
         self.best = projected[0]
         """The highest height that is known to be final."""
         self.refused = 0
+        self.passed_over = False
+        """Blocks too far above the tip were not kept: whoever reads has to read them again."""
         self._ready: deque[tuple[bytes, Committed]] = deque()
         self._candidates: dict[bytes, Committed] = {}
         self._at_height: dict[int, list[bytes]] = {}
@@ -63,8 +64,8 @@ class ChainWalk:
         `prove` checks its own certificate even where a later block would prove it.
         """
         try:
-            committed = decode_committed(raw)
-            self._consider(block_id(committed.header), committed, prove=prove)
+            name, committed = decode_named(raw)
+            self._consider(name, committed, prove=prove)
         except (Malformed, BadBlock):
             self.refused += 1
             return False
@@ -97,6 +98,7 @@ class ChainWalk:
 
     def _consider_new(self, height: int, name: bytes, committed: Committed, *, prove: bool) -> None:
         if height > self.tip + AHEAD_MAX:
+            self.passed_over = True
             if height > self.best:
                 self._prove(committed)
                 self.best = height

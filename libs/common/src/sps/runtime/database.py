@@ -8,42 +8,53 @@ it ended:
 - `CancelledAfterCommit`: cancelled while COMMIT ran, and committed;
 - `DatabaseTrouble` with `outcome_unknown`: COMMIT got no answer; look it up before doing it again;
 - anything else: rolled back.
+
+After a statement has failed nothing more can be done in its transaction: on PostgreSQL what follows fails
+as well, and a COMMIT in spite of it is a `SilentRollback`, a defect.
 """
 
 import asyncio
 import contextlib
-import sqlite3
+import hashlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final, TypeVar
+from weakref import WeakSet
 
-from sqlalchemy import URL, event, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy import QueuePool, event, make_url, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from sps.runtime.errors import Trouble
+from sps.runtime.database_engine import (
+    DEFAULT,
+    DatabaseLimits,
+    SilentRollback,
+    make_engine,
+    manner_of,
+)
+from sps.runtime.database_trouble import DatabaseTrouble, is_refused_commit, raise_ours
+
+__all__ = [
+    "DEFAULT",
+    "CancelledAfterCommit",
+    "Database",
+    "DatabaseLimits",
+    "DatabaseTrouble",
+    "SilentRollback",
+    "on_commit",
+    "one_at_a_time",
+]
 
 Result = TypeVar("Result")
 
-POOL_SIZE: Final = 4
-POOL_OVERFLOW: Final = 4
-POOL_WAIT_S: Final = 10.0
 WRITE_WAIT_S: Final = 10.0
 """How long a writer waits for the writers before it (SQLite has one writer)."""
-BUSY_MS: Final = 5_000
+TRANSACTION_S: Final = 60.0
+"""The longest that a transaction may stay open, whatever it waits for."""
 COMMIT_S: Final = 10.0
 STOP_S: Final = 3.0
 
-_WRITES: Final = "sps_writes"
 _CALLBACKS: Final = "sps_on_commit"
-
-
-class DatabaseTrouble(Trouble):
-    """The database failed; with `outcome_unknown` the transaction may or may not be committed."""
-
-    def __init__(self, message: str, *, outcome_unknown: bool = False) -> None:
-        super().__init__(message)
-        self.outcome_unknown = outcome_unknown
+_HOLD: Final = text("SELECT pg_advisory_xact_lock(CAST(:name AS BIGINT))")
 
 
 class CancelledAfterCommit(asyncio.CancelledError):
@@ -53,42 +64,47 @@ class CancelledAfterCommit(asyncio.CancelledError):
 class Database:
     """One database of one service. Open until `stop`; nothing connects before the first use."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, limits: DatabaseLimits = DEFAULT) -> None:
         self.url: Final = url
-        self._engine: Final = make_engine(make_url(url))
+        self._engine: Final = make_engine(make_url(url), limits)
+        self._dialect: Final = self._engine.dialect.name
         # One writer at a time is SQLite's rule; waiting here is fair and costs no polling.
-        self._turn: Final = asyncio.Lock() if self._engine.dialect.name == "sqlite" else None
+        self._turn: Final = asyncio.Lock() if self._dialect == "sqlite" else None
+        self._open: Final[WeakSet[Any]] = WeakSet()
+        self._left: Final[set[asyncio.Future[None]]] = set()
+        if self._dialect == "postgresql":
+            event.listen(self._engine.sync_engine, "connect", self._opened)
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that writes; see the module for what leaves the block. Not to be nested."""
         async with self._write_turn():
             connection = await _to_the_end(self._begin(writes=True), undo=_throw_away)
-            try:
+            async with _rolled_back_on_error(connection), asyncio.timeout(TRANSACTION_S):
                 yield connection
-            except BaseException as error:
-                await _to_the_end(_give_up(connection, broken=not isinstance(error, Exception)))
-                _raise_ours(error)
-                raise
             await self._commit(connection)
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """One consistent view for several queries; never writes."""
         connection = await _to_the_end(self._begin(writes=False), undo=_throw_away)
-        try:
+        async with _rolled_back_on_error(connection), asyncio.timeout(TRANSACTION_S):
             yield connection
-        except BaseException as error:
-            await _to_the_end(_give_up(connection, broken=not isinstance(error, Exception)))
-            _raise_ours(error)
-            raise
         await _to_the_end(_give_up(connection, broken=False))
 
     async def stop(self) -> None:
-        """Close all connections, within `STOP_S`."""
-        with contextlib.suppress(TimeoutError):
+        """Close all connections, within `STOP_S`, also when the server does not answer."""
+        try:
             async with asyncio.timeout(STOP_S):
                 await self._engine.dispose()
+        except (OSError, DBAPIError):  # TimeoutError among them
+            pass
+        finally:
+            for driver in tuple(self._open):
+                driver.terminate()
+
+    def _opened(self, connection: Any, _record: Any) -> None:
+        self._open.add(connection.driver_connection)
 
     @contextlib.asynccontextmanager
     async def _write_turn(self) -> AsyncIterator[None]:
@@ -109,11 +125,11 @@ class Database:
         connection = self._engine.connect()
         try:
             await connection.start()
-            await connection.execution_options(**{_WRITES: writes})
+            await connection.execution_options(**manner_of(self._dialect, writes=writes))
             await connection.begin()
         except BaseException as error:
             await _throw_away(connection)
-            _raise_ours(error)
+            raise_ours(error)
             raise
         connection.info[_CALLBACKS] = []
         return connection
@@ -123,13 +139,34 @@ class Database:
         task = asyncio.ensure_future(_commit_and_return(connection))
         cancelled = await _outlast(task, COMMIT_S)
         if not task.done():
-            task.cancel()
+            self._leave(task, connection)
             raise DatabaseTrouble(f"COMMIT got no answer in {COMMIT_S} s", outcome_unknown=True)
         task.result()
         for callback in callbacks:
             callback()
         if cancelled:
             raise CancelledAfterCommit
+
+    def _leave(self, task: asyncio.Future[None], connection: AsyncConnection) -> None:
+        """It ends by itself, throws its connection away, and nobody asks how."""
+
+        def ended(task: asyncio.Future[None]) -> None:
+            self._left.discard(task)
+            if not task.cancelled():
+                task.exception()
+
+        self._left.add(task)
+        task.add_done_callback(ended)
+        _hang_up(connection)
+        task.cancel()
+
+    def pool_status(self) -> dict[str, int]:
+        """Connections by state: `in_use` and `idle` ones of the pool, `overflow` in use beyond its size."""
+        pool = self._engine.pool
+        used, idle, size = (
+            (pool.checkedout(), pool.checkedin(), pool.size()) if isinstance(pool, QueuePool) else (0, 0, 0)
+        )
+        return {"in_use": min(used, size), "idle": idle, "overflow": max(0, used - size)}
 
 
 def on_commit(connection: AsyncConnection, callback: Callable[[], None]) -> None:
@@ -140,58 +177,37 @@ def on_commit(connection: AsyncConnection, callback: Callable[[], None]) -> None
     connection.info[_CALLBACKS].append(callback)
 
 
-def make_engine(url: URL) -> AsyncEngine:
-    """An engine with our bounds; all that is special about a dialect is in this function."""
-    sqlite = url.get_backend_name() == "sqlite"
-    engine = create_async_engine(
-        url,
-        pool_size=POOL_SIZE,
-        max_overflow=POOL_OVERFLOW,
-        pool_timeout=POOL_WAIT_S,
-        hide_parameters=True,
-        connect_args={"factory": _LettingGo} if sqlite else {},
-    )
-    if sqlite:
-        event.listen(engine.sync_engine, "connect", _sqlite_connected)
-        event.listen(engine.sync_engine, "begin", _sqlite_begin)
-    return engine
+async def one_at_a_time(connection: AsyncConnection, what: str) -> None:
+    """Wait until no other transaction holds this name; ours holds it to its end.
 
-
-class _LettingGo(sqlite3.Connection):
-    """Closing lets go of the write lock.
-
-    A statement whose task was cancelled keeps a closed connection alive inside SQLite until the garbage
-    collector finds it, and with it the open transaction: every other writer would be locked out.
+    For steps that read and then write by what they read. SQLite has one writer anyway.
     """
-
-    def close(self) -> None:
-        with contextlib.suppress(sqlite3.Error):
-            self.rollback()
-        super().close()
+    if connection.dialect.name == "postgresql":
+        name = int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big", signed=True)
+        await connection.execute(_HOLD, {"name": name})
 
 
-def _sqlite_connected(connection: Any, _record: Any) -> None:
-    # The driver's own implicit BEGIN comes too late (before the first write); ours comes first.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _sqlite_begin(connection: Any) -> None:
-    writes = connection.get_execution_options().get(_WRITES, True)
-    # A writer that begins as a reader can fail in the middle; so it takes the lock first.
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+@contextlib.asynccontextmanager
+async def _rolled_back_on_error(connection: AsyncConnection) -> AsyncIterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        silent = isinstance(error, OSError)  # TimeoutError among them
+        if silent:
+            _hang_up(connection)
+        await _to_the_end(_give_up(connection, broken=silent or not isinstance(error, Exception)))
+        raise_ours(error)
+        raise
 
 
 async def _commit_and_return(connection: AsyncConnection) -> None:
     try:
         await connection.commit()
-    except IntegrityError:  # a deferred constraint: the database says that it rolled back
-        await _give_up(connection, broken=False)
-        raise
     except BaseException as error:
+        if isinstance(error, SilentRollback) or is_refused_commit(error):
+            await _give_up(connection, broken=False)
+            raise_ours(error)
+            raise
         await _throw_away(connection)
         raise DatabaseTrouble("the outcome of COMMIT is unknown", outcome_unknown=True) from error
     await connection.close()
@@ -209,23 +225,21 @@ async def _give_up(connection: AsyncConnection, *, broken: bool) -> None:
         await _throw_away(connection)
 
 
+def _hang_up(connection: AsyncConnection) -> None:
+    """Close the socket without a word: who does not answer would not answer a farewell either."""
+    with contextlib.suppress(Exception):  # there may be no connection any more, and SQLite's cannot do it
+        _driver_of(connection).terminate()
+
+
+def _driver_of(connection: AsyncConnection) -> Any:
+    return connection.sync_connection and connection.sync_connection.connection.driver_connection
+
+
 async def _throw_away(connection: AsyncConnection) -> None:
     with contextlib.suppress(Exception):  # it is being thrown away; nothing more can be lost
         await connection.invalidate()
     with contextlib.suppress(Exception):
         await connection.close()
-
-
-def _raise_ours(error: BaseException) -> None:
-    """Raise `DatabaseTrouble` for the world's failures; everything else stays what it is."""
-    if isinstance(error, PoolTimeout):
-        raise DatabaseTrouble(f"no free connection in {POOL_WAIT_S} s") from error
-    if isinstance(error, DBAPIError) and _is_worldly(error):
-        raise DatabaseTrouble(f"the database failed: {error.orig}") from error
-
-
-def _is_worldly(error: DBAPIError) -> bool:
-    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
 
 
 async def _outlast(task: asyncio.Future[Any], limit_s: float | None = None) -> bool:

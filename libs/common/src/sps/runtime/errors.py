@@ -7,7 +7,6 @@ a bounded backoff. Defect: an invariant broke; the service stops where it is and
 from typing import Final
 
 import httpx
-import sqlalchemy.exc
 
 from sps.eventlog.port import LogTrouble
 
@@ -35,9 +34,6 @@ _TROUBLE: Final = (
     OSError,
     TimeoutError,
     httpx.TransportError,
-    sqlalchemy.exc.OperationalError,
-    sqlalchemy.exc.InterfaceError,
-    sqlalchemy.exc.TimeoutError,
 )
 
 

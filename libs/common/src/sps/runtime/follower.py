@@ -22,7 +22,7 @@ from sps.runtime.block_reader import BlockReader, Proved
 from sps.runtime.chain_fold import ChainFold, Divergence
 from sps.runtime.database import Database
 from sps.runtime.errors import Trouble
-from sps.runtime.lifecycle import Supervisor
+from sps.runtime.lifecycle import Backoff, Supervisor
 from sps.runtime.metrics import FollowerMetrics
 from sps.runtime.outbox_facts import TransactionOutbox
 from sps.runtime.peers import BlockSource, Peers
@@ -36,6 +36,10 @@ __all__ = ["ExecutedBlock", "Follower", "NoProjection", "Projection"]
 
 GROUP_BLOCKS_MAX: Final = 64
 """Blocks that share a database transaction when the follower is far behind."""
+AGAIN_BLOCKS_MAX: Final = 1_024
+"""Blocks that are executed again in one go, below what is projected."""
+AGAIN_BREATH: Final = 64
+"""Of these, how many before the loop may do something else."""
 GROUP_BYTES_MAX: Final = 8 * 1024 * 1024
 """Payload bytes of such a group; a single block may have more."""
 READY_LAG_MAX: Final = 50
@@ -43,6 +47,18 @@ READY_LAG_MAX: Final = 50
 STALL_S: Final = 30.0
 """Going again over what is projected must make progress within this time."""
 LOOP: Final = "follower"
+BACKOFF: Final = Backoff(first_s=0.05, longest_s=1.0)
+"""When the log or the database is back, nobody waits long for the follower."""
+
+
+class _Again:
+    """The way back up to the cursor, begun and perhaps interrupted."""
+
+    def __init__(self, cursor: Cursor, fold: ChainFold, reader: BlockReader) -> None:
+        self.cursor: Final = cursor
+        self.fold: Final = fold
+        self.reader: Final = reader
+        self.taken: list[Proved] = []
 
 
 class Follower:
@@ -78,6 +94,8 @@ class Follower:
         self._row: Final = CursorRow(service, self.chain_id)
         self._receipts: Final = ReceiptBook()
         self._fold = self._new_fold()
+        self._genesis_app_hash: Final = self._fold.app_hash
+        self._again: _Again | None = None
         self._reader = self._new_reader((0, b""))
         self._usable = False
         """The state in memory is the one at the cursor, or at `_pending`."""
@@ -93,7 +111,7 @@ class Follower:
 
         Raises the defect that stopped it, if one did.
         """
-        supervisor.run(LOOP, self.run)
+        supervisor.run(LOOP, self.run, BACKOFF)
         replayed = asyncio.ensure_future(self._replayed.wait())
         failed = asyncio.ensure_future(supervisor.failed())
         try:
@@ -179,18 +197,21 @@ class Follower:
     async def _commit(self, executed: ExecutedBlock) -> None:
         """Project one executed block. After trouble it is still pending, and `_settle` finds out."""
         async with self._database.transaction() as connection:
-            await self._row.lock(connection, self._height)
-            await self._project(connection, executed)
-            await self._move_cursor(connection, executed)
+            await self._take(connection, executed)
         self._pending = None
         self._committed([executed])
+
+    async def _take(self, connection: AsyncConnection, executed: ExecutedBlock) -> None:
+        """The cursor first: whoever else moves it waits for us, or we for him and then know that we lost."""
+        await self._move_cursor(connection, executed)
+        await self._project(connection, executed)
 
     async def _apply_group(self, group: Sequence[Proved], batches: Mapping[bytes, Batch]) -> None:
         """Several blocks in one transaction. When that fails, the state in memory is ahead: made anew."""
         self._usable = False
         done: list[ExecutedBlock] = []
         async with self._database.transaction() as connection:
-            await self._row.lock(connection, self._height)
+            await self._row.hold(connection)
             for block in group:
                 done.append(self._fold.execute(block, batches))
                 self._probe("follower.executed")
@@ -212,16 +233,19 @@ class Follower:
         self._probe("follower.cursor")
 
     async def _settle(self, executed: ExecutedBlock) -> None:
-        """A block was executed and its transaction's end is not known: the cursor tells."""
-        async with self._database.reading() as connection:
-            cursor = await self._row.read(connection)
-        if cursor == Cursor(executed.height, executed.block_id, executed.app_hash):
-            self._pending = None
-            if self._outbox is not None:
-                self._outbox.look_again()  # the call-backs of that COMMIT did not run
-            self._committed([executed])
-        else:
-            await self._commit(executed)
+        """A block was executed and its transaction's end is not known: the cursor tells.
+
+        It is held, since that transaction may still be under way: a look alone could come before its COMMIT.
+        """
+        ended = Cursor(executed.height, executed.block_id, executed.app_hash)
+        async with self._database.transaction() as connection:
+            projected = await self._row.hold(connection) == ended
+            if not projected:
+                await self._take(connection, executed)
+        self._pending = None
+        if projected and self._outbox is not None:
+            self._outbox.look_again()  # the call-backs of that COMMIT did not run
+        self._committed([executed])
 
     def _committed(self, blocks: Sequence[ExecutedBlock]) -> None:
         for block in blocks:
@@ -234,39 +258,48 @@ class Follower:
 
     async def _rebuild(self) -> None:
         """Execute the chain from its beginning up to the cursor, without projecting."""
-        fold = self._new_fold()
-        origin = Cursor(0, genesis_block_id(self.chain_id), fold.app_hash)
+        origin = Cursor(0, genesis_block_id(self.chain_id), self._genesis_app_hash)
         async with self._database.transaction() as connection:
             cursor = await self._row.claim(connection, origin)
-        reader = self._new_reader((cursor.height, cursor.block_id))
-        self._taken = await self._replay(fold, reader, cursor)
-        if fold.app_hash != cursor.app_hash:
+        again = self._again
+        if again is None or again.cursor != cursor:
+            reader = self._new_reader((cursor.height, cursor.block_id))
+            again = self._again = _Again(cursor, self._new_fold(), reader)
+        await self._replay(again)
+        if again.fold.app_hash != cursor.app_hash:
             raise Divergence(f"the chain executed again to height {cursor.height} gives another result")
-        self._fold, self._reader, self._pending = fold, reader, None
+        self._fold, self._reader, self._taken = again.fold, again.reader, again.taken
+        self._pending = self._again = None
         self._height = cursor.height
         self._usable = True
         self._replayed.set()
         if self._outbox is not None:
             self._outbox.look_again()
 
-    async def _replay(self, fold: ChainFold, reader: BlockReader, cursor: Cursor) -> list[Proved]:
-        """Fold up to the cursor; returns the blocks above it that were read along."""
+    async def _replay(self, again: _Again) -> None:
+        """Fold up to the cursor; blocks above it that were read along are left in `taken`.
+
+        After trouble it goes on where it was.
+        """
         loop = asyncio.get_running_loop()
         progress_s = loop.time()
-        left: list[Proved] = []
-        while fold.height < cursor.height:
-            blocks = left or await reader.next(GROUP_BLOCKS_MAX)
-            group = _bounded([block for block in blocks if block[1].header.height <= cursor.height])
-            left = blocks[len(group) :]
+        height = again.cursor.height
+        while again.fold.height < height:
+            again.taken = again.taken or await again.reader.next(AGAIN_BLOCKS_MAX)
+            group = _bounded([block for block in again.taken if block[1].header.height <= height])
             if group:
-                batches = await fold.batches_of(group)
-                for block in group:
-                    self._receipts.add(fold.execute(block, batches).receipts)
+                await self._execute_again(again, group)
                 progress_s = loop.time()
-                await asyncio.sleep(0)
             elif loop.time() - progress_s > STALL_S:
-                raise Trouble(f"the chain's blocks after height {fold.height} cannot be had now")
-        return left
+                raise Trouble(f"the chain's blocks after height {again.fold.height} cannot be had now")
+
+    async def _execute_again(self, again: _Again, group: Sequence[Proved]) -> None:
+        batches = await again.fold.batches_of(group, signed=False)
+        for number, block in enumerate(group, 1):
+            self._receipts.add(again.fold.execute(block, batches).receipts)
+            del again.taken[0]
+            if not number % AGAIN_BREATH:
+                await asyncio.sleep(0)
 
     def _new_fold(self) -> ChainFold:
         return ChainFold(self._genesis, self._log, self._peers, self._verify)

@@ -13,6 +13,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sps import identifiers
+from sps.runtime.errors import is_trouble
 from sps.runtime.ids import new_id
 from sps.runtime.logs import get_logger
 from sps.runtime.metrics import HttpMetrics
@@ -76,12 +77,18 @@ class Guard:
             await self._app(scope, body.receive, answer.send)
         except Exception as error:
             problem = of_exception(error)
-            if problem.status_code >= 500:  # noqa: PLR2004 the first of the server's own errors
-                self._log.exception("http.failed", route=route_of(scope))
+            self._tell(error, problem, route_of(scope))
             if answer.status:
                 raise  # half an answer is out; the connection has to break
             body.refuse(problem)
             await _send_problem(answer.send, problem, request_id)
+
+    def _tell(self, error: Exception, problem: Problem, route: str) -> None:
+        """Trouble comes in floods while a server is away, and says all in a line; a defect shows its way."""
+        if is_trouble(error):
+            self._log.warning("http.trouble", route=route, error=repr(error))
+        elif problem.status_code >= 500:  # noqa: PLR2004 the first of the server's own errors
+            self._log.error("http.failed", route=route, exc_info=error)
 
     def _report(self, scope: Scope, answer: "_Answer", seconds: float) -> None:
         route, method = route_of(scope), method_of(scope)

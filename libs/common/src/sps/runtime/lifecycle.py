@@ -1,15 +1,15 @@
-"""Starting, running and stopping: loops that are watched, stops that are bounded.
+"""Starting, running and stopping: steps that are tried again, loops that are watched, stops that are bounded.
 
-A loop that meets trouble is tried again, sooner at first and then slowly, and says that it is not ready.
-A loop that meets a defect ends, and its service says that it failed. Nothing dies silently.
+What meets trouble while it starts is tried again. A loop that meets trouble is tried again, sooner at first
+and then slowly, and says that it is not ready. A loop that meets a defect ends, and its service says that it
+failed. Nothing dies silently.
 """
 
 import asyncio
-import contextlib
 import random
-import signal
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Final, Protocol
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Final, Protocol
 
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
@@ -17,10 +17,14 @@ from prometheus_client import CollectorRegistry
 from sps.runtime.errors import is_trouble
 from sps.runtime.logs import get_logger
 from sps.runtime.metrics import LoopMetrics
+from sps.runtime.monitor import Monitor
 
 STOP_S: Final = 10.0
-"""The longest that one service may take to stop; afterwards it is left behind."""
-START_S: Final = 120.0
+"""The longest that something may take to stop for which nothing else is said; then it is left behind."""
+LOOPS_STOP_S: Final = 5.0
+"""The longest that the loops of a service may take to end; a database that hangs holds them up."""
+GIVE_UP_S: Final = 2.0
+"""How long a start that was broken off may take to end."""
 HEALTHY_S: Final = 10.0
 """A loop that ran this long without trouble begins again with the shortest pause."""
 SETTLED_S: Final = 1.0
@@ -28,20 +32,30 @@ SETTLED_S: Final = 1.0
 
 _jitter: Final = random.SystemRandom()
 
+Step = Callable[[], Awaitable[object]]
+
 
 class Service(Protocol):
     """One service as its process sees it."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def monitor(self) -> Monitor:
+        """Started first by `start` and stopped last by `stop`."""
 
     async def start(self) -> None:
-        """Come up; return when it serves."""
+        """Come up; return when it serves. After trouble it may be called again and goes on where it was."""
 
     async def stop(self) -> None:
-        """Stop taking, finish or roll back, close; within `STOP_S`; harmless when never started."""
+        """Stop taking, finish or roll back, close; each within its bound; harmless when never started."""
 
     def ready(self) -> bool:
-        """All dependencies are up and the projection is current."""
+        """No loop is in lasting trouble and the projection is current."""
+
+    async def failed(self) -> None:
+        """Return when a loop has met a defect."""
 
 
 class Backoff(Struct, frozen=True):
@@ -56,6 +70,33 @@ class Backoff(Struct, frozen=True):
         """`failures` ≥ 1; `chance` in [0, 1)."""
         full = min(self.longest_s, self.first_s * 2.0 ** min(failures - 1, 30))
         return full * (1 - chance / 2)
+
+
+START_BACKOFF: Final = Backoff(first_s=0.2, longest_s=5.0)
+
+
+class Steps:
+    """Coming up step by step. After trouble the next `run` goes on with the step that failed."""
+
+    def __init__(self, *steps: Step) -> None:
+        self._left: Final = deque(steps)
+
+    async def run(self) -> None:
+        """Return when all are done; raises what a step raises."""
+        while self._left:
+            await self._left[0]()
+            self._left.popleft()
+
+
+class Part(Struct, frozen=True):
+    """Something that a process starts and stops."""
+
+    name: str
+    start: Step
+    stop: Step
+    stop_s: float = STOP_S
+    failed: Step | None = None
+    """Returns when it has met a defect; None: it cannot."""
 
 
 class Supervisor:
@@ -97,12 +138,13 @@ class Supervisor:
         await self._failed.wait()
 
     async def stop(self) -> None:
-        """Cancel all loops and wait for them, within `STOP_S`."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
+        """Cancel all loops and wait for them, within `LOOPS_STOP_S`."""
+        for task in self._tasks.values():
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=STOP_S)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks.values(), timeout=LOOPS_STOP_S)
+            if late:
+                self._log.warning("loops.left_behind", loops=sorted(task.get_name() for task in late))
         self._tasks.clear()
 
     async def _watch(self, loop: str, body: Callable[[], Awaitable[None]], backoff: Backoff) -> None:
@@ -136,7 +178,24 @@ class Supervisor:
         self._failed.set()
 
 
-async def stop_bounded(stop: Callable[[], Awaitable[None]], what: str, limit_s: float = STOP_S) -> bool:
+async def insist(step: Step, what: str, backoff: Backoff | None = None) -> None:
+    """Do it until it is done: trouble is logged, and it is tried again after a pause; all else is raised."""
+    failures = 0
+    while True:
+        try:
+            await step()
+        except Exception as error:
+            if not is_trouble(error):
+                raise
+            failures += 1
+            pause_s = (backoff or START_BACKOFF).pause_s(failures, _jitter.random())
+            get_logger(what).warning("start.trouble", error=repr(error), pause_s=round(pause_s, 3))
+        else:
+            return
+        await asyncio.sleep(pause_s)
+
+
+async def stop_bounded(stop: Step, what: str, limit_s: float = STOP_S) -> bool:
     """Stop something within a bound; tell whether it stopped well. A failure is logged, not raised."""
     try:
         async with asyncio.timeout(limit_s):
@@ -147,46 +206,55 @@ async def stop_bounded(stop: Callable[[], Awaitable[None]], what: str, limit_s: 
     return True
 
 
-async def run_services(services: Sequence[Service], *, until: asyncio.Event | None = None) -> int:
-    """Start in order, run until SIGTERM, SIGINT, `until` or a failed service, stop in reverse order.
+async def stop_all(*stops: tuple[str, Step]) -> None:
+    """Stop one after the other; one that fails does not keep the next from being stopped."""
+    for what, stop in stops:
+        await stop_bounded(stop, what)
 
-    Returns the exit code: 0 when asked to end and all stopped within their bounds.
+
+async def run_parts(parts: Sequence[Part], until: asyncio.Event) -> bool:
+    """Start in order, run until `until` or a defect, stop in reverse order what was begun.
+
+    `until` is seen at any moment, also while a part starts. Tells whether the end was asked for; a defect
+    in a loop is the other reason. Raises what a start raises, unless it is trouble: that is tried again.
     """
-    end = until or asyncio.Event()
-    with _signals(end):
-        started: list[Service] = []
-        try:
-            for service in services:
-                started.append(service)
-                async with asyncio.timeout(START_S):
-                    await service.start()
-            failed = await _wait(services, end)
-        finally:
-            stopped = [await stop_bounded(service.stop, service.name) for service in reversed(started)]
-    return 1 if failed or not all(stopped) else 0
-
-
-async def _wait(services: Sequence[Service], end: asyncio.Event) -> bool:
-    """Wait for the end; a service that can fail has a coroutine method `failed` (`Supervisor.failed`)."""
-    asked = asyncio.ensure_future(end.wait())
-    failures = [asyncio.ensure_future(service.failed()) for service in services if hasattr(service, "failed")]
+    begun: list[Part] = []
     try:
-        await asyncio.wait({asked, *failures}, return_when=asyncio.FIRST_COMPLETED)
-        return any(task.done() for task in failures)
+        if await _unless(until, _start(parts, begun)):
+            return await _unless(until, _first_defect(parts)) is False
+        return True
     finally:
-        for task in (asked, *failures):
+        for part in reversed(begun):
+            await stop_bounded(part.stop, part.name, part.stop_s)
+
+
+async def _start(parts: Sequence[Part], begun: list[Part]) -> None:
+    for part in parts:
+        begun.append(part)
+        await insist(part.start, part.name)
+
+
+async def _first_defect(parts: Sequence[Part]) -> None:
+    tasks = [asyncio.ensure_future(part.failed()) for part in parts if part.failed is not None]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(asked, *failures, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-@contextlib.contextmanager
-def _signals(end: asyncio.Event) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    caught = (signal.SIGTERM, signal.SIGINT)
-    for number in caught:
-        loop.add_signal_handler(number, end.set)
+async def _unless(until: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Do the work unless we are asked to end before it is done; tell whether it was done."""
+    task = asyncio.create_task(work)
+    asked = asyncio.create_task(until.wait())
     try:
-        yield
+        await asyncio.wait({task, asked}, return_when=asyncio.FIRST_COMPLETED)
+        if until.is_set() or not task.done():
+            return False
+        task.result()
+        return True
     finally:
-        for number in caught:
-            loop.remove_signal_handler(number)
+        task.cancel()
+        asked.cancel()
+        await asyncio.wait({task, asked}, timeout=GIVE_UP_S)

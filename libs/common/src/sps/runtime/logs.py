@@ -11,6 +11,8 @@ from typing import Any, Final, Literal, cast
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
+from sps.runtime.log_calm import LEFT_OUT, Calm
+
 REDACTED: Final = "[redacted]"
 DEPTH_MAX: Final = 6
 SECRET_WORDS: Final = frozenset(
@@ -25,16 +27,28 @@ SECRET_WORDS: Final = frozenset(
 OPEN_KEYS: Final = frozenset({"key_id", "topic_name", "loop_name"})
 """Keys that hold such a word and are harmless."""
 
+CHATTY: Final = (
+    "aiokafka", "aiosqlite", "alembic", "asyncio", "asyncpg", "httpcore", "httpx", "python_multipart",
+    "sqlalchemy", "uvicorn",
+)  # fmt: skip
+"""Libraries that have nothing to say below a warning."""
+
 Format = Literal["json", "console"]
 
 
-def configure_logs(*, level: str = "info", form: Format = "json") -> None:
-    """Set the process's logging once, at its start; stdlib loggers come out in the same form."""
+def configure_logs(
+    *, level: str = "info", form: Format = "json", service: str = "", version: str = ""
+) -> None:
+    """Set the process's logging once, at its start; stdlib loggers come out in the same form.
+
+    `service` and `version`, when given, are in every line; the logger says which part of the service it was.
+    """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+        _said_by(service, version),
         redact,
     ]
     structlog.configure(
@@ -46,15 +60,16 @@ def configure_logs(*, level: str = "info", form: Format = "json") -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder((LEFT_OUT,)), *shared],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_last(form)],
         )
     )
+    handler.addFilter(Calm())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for chatty in ("httpx", "httpcore", "aiosqlite", "alembic", "uvicorn.error"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    for chatty in CHATTY:
+        logging.getLogger(chatty).setLevel(max(root.level, logging.WARNING))
 
 
 def get_logger(service: str) -> FilteringBoundLogger:
@@ -69,6 +84,17 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
     for key, value in event.items():
         event[key] = _clean(key, value, DEPTH_MAX)
     return event
+
+
+def _said_by(service: str, version: str) -> Processor:
+    """Every line says which process it is of, also a library's."""
+    said = {name: value for name, value in (("service", service), ("version", version)) if value}
+
+    def add(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event.update(said)
+        return event
+
+    return add
 
 
 def is_secret(key: str) -> bool:

@@ -7,26 +7,44 @@ its projection. An unknown key, or the database of another chain, is refused bef
 from pathlib import Path
 from typing import Final
 
+from alembic.util import CommandError
 from prometheus_client import CollectorRegistry
 
-from sps.chain.genesis import Genesis, Producer, Role, chain_id, genesis_bytes, load_genesis
+from sps.chain.genesis import Genesis, Producer, Role, chain_id, genesis_bytes
 from sps.eventlog.port import EventLog
+from sps.runtime.checks import reachable
 from sps.runtime.clock import Clock
 from sps.runtime.database import Database
 from sps.runtime.errors import Refusal
 from sps.runtime.follower import Follower, Projection
-from sps.runtime.keys import load_signer
-from sps.runtime.lifecycle import Supervisor
-from sps.runtime.metrics import FollowerMetrics, OutboxMetrics
+from sps.runtime.genesis_file import genesis_of
+from sps.runtime.keys import load_seed
+from sps.runtime.lifecycle import Supervisor, stop_all
+from sps.runtime.metrics import DatabaseMetrics, FollowerMetrics, OutboxMetrics
+from sps.runtime.migrations import current_revision, upgrade
+from sps.runtime.monitor import Monitor
 from sps.runtime.outbox import BatchRelay, TransactionOutbox
+from sps.runtime.outbox_facts import oldest_unconfirmed_ms
 from sps.runtime.peers import BlockSource, Peers
 from sps.runtime.probe import Probe, no_probe
 from sps.runtime.settings import ServiceSettings
 from sps.signing import Signer
 
+MS_PER_S: Final = 1_000
+REFUSING: Final = ("28", "3D", "42501")
+"""SQLSTATE of a wrong user or password, of a database that does not exist, and of a missing privilege."""
+
 
 class WrongKey(Refusal):
     """The key file is not the key that the genesis document names for this service."""
+
+
+class DatabaseRefusesUs(Refusal):
+    """The server is there and does not let us in, or not to this database, or not to make tables."""
+
+
+class UnknownSchema(Refusal):
+    """The database was brought to a revision that this program does not know: it is older than its tables."""
 
 
 class ChainMember:
@@ -47,11 +65,11 @@ class ChainMember:
         probe: Probe = no_probe,
         peers: BlockSource | None = None,
     ) -> None:
-        self.genesis: Final[Genesis] = load_genesis(settings.genesis.read_bytes())
+        self.genesis: Final[Genesis] = genesis_of(settings.genesis)
         self.chain_id: Final = chain_id(genesis_bytes(self.genesis))
         producer = producer_of(self.genesis, role)
         self.signer: Final[Signer] = signer_of(producer, settings.key)
-        self.database: Final = Database(settings.database_url)
+        self.database: Final = Database(settings.database_url, settings.database_limits())
         self.outbox: Final = TransactionOutbox(producer.id, clock)
         self.supervisor: Final = Supervisor(name, registry)
         self._name: Final = name
@@ -60,9 +78,23 @@ class ChainMember:
         self._registry: Final = registry
         self._probe: Final = probe
         self._peers: Final = peers or (Peers(settings.peers) if settings.peers is not None else None)
+        self._outgoing: Final = OutboxMetrics(registry)
+        self._outgoing.measure_age(self._oldest_fact_s)
+        self._oldest_fact_ms: int | None = None
+        self._tables: Final = DatabaseMetrics(registry)
+        self._tables.watch(self.database.pool_status)
+        self.monitor: Final = Monitor(
+            name,
+            registry,
+            self.dependencies,
+            settings.monitor_host,
+            settings.monitor_port,
+            checks={"database": self._look, "event_log": reachable(log)},
+        )
 
     def follow(self, projection: Projection) -> Follower:
         """Say what blocks mean to this service; once, before `start`."""
+        progress = FollowerMetrics(self._registry)
         self.follower = Follower(
             self.genesis,
             self._log,
@@ -71,9 +103,10 @@ class ChainMember:
             projection,
             self.outbox,
             self._peers,
-            metrics=FollowerMetrics(self._registry),
+            metrics=progress,
             probe=self._probe,
         )
+        progress.measure_age(lambda: (self._clock.now_ms() - self.follower.state.time_ms) / MS_PER_S)
         self.relay = BatchRelay(
             chain_id=self.chain_id,
             signer=self.signer,
@@ -82,10 +115,14 @@ class ChainMember:
             log=self._log,
             caught_up=self.follower.caught_up,
             clock=self._clock,
-            metrics=OutboxMetrics(self._registry),
+            metrics=self._outgoing,
             probe=self._probe,
         )
         return self.follower
+
+    async def migrate(self, package: str) -> None:
+        """Bring the database up to the newest revision of the package. Before `start`."""
+        self._tables.revision(await migrated(self.database.url, package))
 
     async def start(self) -> None:
         """Go again over the chain up to the stored height, then follow and relay in the background."""
@@ -93,14 +130,23 @@ class ChainMember:
         self.relay.start(self.supervisor)
 
     async def stop(self) -> None:
-        """Stop all loops and close the connections; within the bounds of each."""
-        await self.supervisor.stop()
-        await self.follower.stop()
-        await self.database.stop()
+        """Stop all loops and close the connections; within the bounds of each. The monitor goes on."""
+        await stop_all(
+            ("loops", self.supervisor.stop), ("peers", self.follower.stop), ("database", self.database.stop)
+        )
 
     async def failed(self) -> None:
         """Return when a background loop has met a defect."""
         await self.supervisor.failed()
+
+    async def _look(self) -> None:
+        """Whether the database answers, by a question whose answer is wanted as well."""
+        async with self.database.reading() as connection:
+            self._oldest_fact_ms = await oldest_unconfirmed_ms(connection)
+
+    def _oldest_fact_s(self) -> float:
+        oldest = self._oldest_fact_ms
+        return 0.0 if oldest is None else max(0, self._clock.now_ms() - oldest) / MS_PER_S
 
     def dependencies(self) -> dict[str, bool]:
         """For the readiness probe."""
@@ -109,6 +155,24 @@ class ChainMember:
     def ready(self) -> bool:
         """No loop in lasting trouble, and near the end of the chain."""
         return all(self.dependencies().values())
+
+
+async def migrated(url: str, package: str) -> str:
+    """Bring a database up to the newest revision of the package; the revision.
+
+    Raises `UnknownSchema` when a newer program has been here, `DatabaseRefusesUs` for a wrong password and
+    the like, trouble when the database cannot be reached.
+    """
+    try:
+        await upgrade(url, package)
+        return await current_revision(url) or ""
+    except CommandError as error:
+        raise UnknownSchema("SCHEMA_UNKNOWN", f"the database of {package}: {error}") from error
+    except Exception as error:
+        cause = getattr(error, "orig", error)
+        if str(getattr(cause, "sqlstate", "")).startswith(REFUSING):
+            raise DatabaseRefusesUs("DATABASE_REFUSED", f"the database of {package}: {cause}") from error
+        raise
 
 
 def producer_of(genesis: Genesis, role: Role) -> Producer:
@@ -123,7 +187,7 @@ def producer_of(genesis: Genesis, role: Role) -> Producer:
 
 def signer_of(producer: Producer, key: Path) -> Signer:
     """The producer's signer; with another key nobody would take our batches."""
-    signer = load_signer(key)
+    signer = Signer(load_seed(key))
     if signer.public_key != producer.key:
         raise WrongKey("WRONG_KEY", f"{key} is not the key of {producer.name} in the genesis document")
     return signer

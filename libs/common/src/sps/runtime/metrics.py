@@ -3,21 +3,79 @@
 Never a label: merchant, contract, payment, key, person, address, raw path, error text.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final, Literal
 
-from fastapi import APIRouter
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from starlette.responses import JSONResponse, Response
+
+from sps.eventlog.meter import LogResult
+from sps.eventlog.topics import TOPICS
 
 HTTP_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.3, 0.5, 1, 2.5, 5, 10)
 """Seconds; 0.3 is the objective of the API."""
 DB_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
+LAG_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 AGE_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+LOG_RESULTS: Final[tuple[LogResult, ...]] = ("ok", "trouble", "refused")
 
 Readiness = Callable[[], Mapping[str, bool]]
 """Each dependency by its name, and whether it is up."""
+
+
+class ProcessMetrics:
+    """What every process says about itself."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.build: Final = Gauge(
+            "sps_build_info",
+            "1, with what was built and what it runs on",
+            ("version", "commit", "python"),
+            registry=registry,
+        )
+        self.ready: Final = Gauge("sps_ready", "1 when it takes work", registry=registry)
+        self.up: Final = Gauge(
+            "sps_dependency_up", "1 when the dependency can be used", ("dependency",), registry=registry
+        )
+        self.lag: Final = Histogram(
+            "sps_event_loop_lag_seconds",
+            "How late the loop woke up a task that had slept",
+            buckets=LAG_BUCKETS,
+            registry=registry,
+        )
+
+
+class DatabaseMetrics:
+    """The pool, whenever somebody looks, and what the tables look like."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.connections: Final = Gauge(
+            "sps_db_pool_connections",
+            "Connections by state; overflow: those in use beyond the pool's size",
+            ("state",),
+            registry=registry,
+        )
+        self._revision: Final = Gauge(
+            "sps_db_schema_revision_info",
+            "1, with the revision of the tables",
+            ("revision",),
+            registry=registry,
+        )
+
+    def watch(self, pool: Callable[[], Mapping[str, int]]) -> None:
+        """`pool` tells the connections by state."""
+        for state in pool():
+            self.connections.labels(state).set_function(partial(_member, pool, state))
+
+    def revision(self, revision: str) -> None:
+        """The tables are at this revision."""
+        self._revision.clear()
+        self._revision.labels(revision).set(1)
+
+
+def _member(pool: Callable[[], Mapping[str, int]], state: str) -> int:
+    return pool()[state]
 
 
 class HttpMetrics:
@@ -62,6 +120,9 @@ class FollowerMetrics:
         self.lag: Final = Gauge(
             "sps_projection_lag_blocks", "Verified blocks that are not projected yet", registry=registry
         )
+        self._age: Final = Gauge(
+            "sps_projection_age_seconds", "Time since the block time of what is projected", registry=registry
+        )
         self.refused: Final = Counter(
             "sps_follower_refused_total",
             "Records of the log that prove nothing",
@@ -75,6 +136,10 @@ class FollowerMetrics:
         self.show("refused", block=0, batch=0)
         self.show("fetched", block=0, batch=0)
 
+    def measure_age(self, seconds: Callable[[], float]) -> None:
+        """Ask for the age whenever somebody looks."""
+        self._age.set_function(seconds)
+
     def show(self, name: Literal["refused", "fetched"], *, block: int, batch: int) -> None:
         """Bring a counter to a reader's own count, which begins at 0 with each reader."""
         counter = self.refused if name == "refused" else self.fetched
@@ -82,6 +147,70 @@ class FollowerMetrics:
             before = self._shown.get((name, what), 0)
             counter.labels(what).inc(count - before if count >= before else count)
             self._shown[name, what] = count
+
+
+class LogMetrics:
+    """What a log on Kafka tells (`sps.eventlog.meter`). Topics by their names in the table."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._published: Final = Counter(
+            "sps_events_published_total", "Records appended", ("topic", "result"), registry=registry
+        )
+        self._duration: Final = Histogram(
+            "sps_event_publish_duration_seconds",
+            "Time until an append was durable, or given up",
+            ("topic",),
+            buckets=HTTP_BUCKETS,
+            registry=registry,
+        )
+        self._lag: Final = Gauge(
+            "sps_consumer_lag_records",
+            "Records before a reader, counted from where it reads",
+            ("topic", "partition"),
+            registry=registry,
+        )
+        self._reset: Final = Counter(
+            "sps_event_log_resets_total",
+            "Partitions that lost records which were there: truncated, or another one now",
+            ("topic",),
+            registry=registry,
+        )
+        self._unreadable: Final = Counter(
+            "sps_event_log_unreadable_total",
+            "Records passed over because they are no records",
+            ("topic",),
+            registry=registry,
+        )
+        self._unreachable: Final = Gauge(
+            "sps_event_log_unreachable",
+            "1 while a reader has no broker",
+            ("topic", "partition"),
+            registry=registry,
+        )
+        for topic in TOPICS:
+            self._begin(topic)
+
+    def _begin(self, topic: str) -> None:
+        for result in LOG_RESULTS:
+            self._published.labels(topic, result)
+        self._reset.labels(topic)
+        self._unreadable.labels(topic)
+
+    def published(self, topic: str, result: LogResult, records: int, seconds: float) -> None:
+        self._published.labels(topic, result).inc(records)
+        self._duration.labels(topic).observe(seconds)
+
+    def lag(self, topic: str, partition: int, records: int) -> None:
+        self._lag.labels(topic, str(partition)).set(records)
+
+    def reset(self, topic: str) -> None:
+        self._reset.labels(topic).inc()
+
+    def unreadable(self, topic: str, records: int) -> None:
+        self._unreadable.labels(topic).inc(records)
+
+    def unreachable(self, topic: str, partition: int, lost: bool) -> None:
+        self._unreachable.labels(topic, str(partition)).set(lost)
 
 
 class OutboxMetrics:
@@ -94,35 +223,15 @@ class OutboxMetrics:
             "sps_outbox_unconfirmed", "Batches sealed and not seen in a block", registry=registry
         )
         self.waiting: Final = Gauge("sps_outbox_pending", "Facts not sealed yet", registry=registry)
+        self._age: Final = Gauge(
+            "sps_outbox_oldest_age_seconds",
+            "How long the oldest fact waits that no block has; looked up every few seconds",
+            registry=registry,
+        )
         self.adopted: Final = Gauge(
             "sps_outbox_adopted_batches", "Foreign batches ordered under our numbers", registry=registry
         )
 
-
-def metrics_router(registry: CollectorRegistry) -> APIRouter:
-    """`GET /metrics`. Mount it on a port that the public does not reach."""
-    router = APIRouter()
-
-    @router.get("/metrics", include_in_schema=False)
-    def metrics() -> Response:
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
-
-    return router
-
-
-def health_router(ready: Readiness, alive: Callable[[], Awaitable[bool]] | None = None) -> APIRouter:
-    """`GET /health/live` (the loop turns; nothing external) and `GET /health/ready` (dependencies)."""
-    router = APIRouter()
-
-    @router.get("/health/live", include_in_schema=False)
-    async def live() -> Response:
-        well = alive is None or await alive()
-        return JSONResponse({"live": well}, 200 if well else 503)
-
-    @router.get("/health/ready", include_in_schema=False)
-    def readiness() -> Response:
-        dependencies = dict(ready())
-        well = all(dependencies.values())
-        return JSONResponse({"ready": well, "dependencies": dependencies}, 200 if well else 503)
-
-    return router
+    def measure_age(self, seconds: Callable[[], float]) -> None:
+        """Ask for the age whenever somebody looks."""
+        self._age.set_function(seconds)

@@ -15,16 +15,23 @@ import alembic.autogenerate
 import alembic.command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, MetaData, make_url, text
+from sqlalchemy import Connection, MetaData, text
 
-from sps.runtime.database import make_engine
+from sps.runtime.database import Database, DatabaseLimits, DatabaseTrouble
 from sps.runtime.errors import Defect
 
 Result = TypeVar("Result")
 
 UPGRADE_S: Final = 60.0
+LIMITS: Final = DatabaseLimits(
+    statement_timeout_s=UPGRADE_S, lock_timeout_s=UPGRADE_S, idle_in_transaction_s=UPGRADE_S
+)
+"""The advisory lock is waited for as long as another process may migrate."""
 _LOCK: Final = 0x5350_5331
 """The advisory lock's number, "SPS1"."""
+_HOLD: Final = text("SELECT pg_advisory_xact_lock(CAST(:lock AS BIGINT))")
+# A table that is in use is not waited for long: whoever comes after us would have to wait as well.
+_HURRY: Final = text("SET LOCAL lock_timeout = '10s'")
 _turns: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]] = WeakKeyDictionary()
 
 
@@ -51,7 +58,9 @@ async def differences(url: str, metadata: MetaData) -> list[Any]:
     """What autogenerate would still change; a test asserts that it is empty after `upgrade`."""
 
     def compare(connection: Connection) -> list[Any]:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
         return list(alembic.autogenerate.compare_metadata(context, metadata))
 
     return await _run(url, compare)
@@ -68,14 +77,17 @@ async def round_trip(url: str, package: str, metadata: MetaData) -> None:
 
 
 async def _run(url: str, work: Callable[[Connection], Result]) -> Result:
-    engine = make_engine(make_url(url))
+    database = Database(url, LIMITS)
     try:
-        async with asyncio.timeout(UPGRADE_S), _one_at_a_time(), engine.begin() as connection:
-            if engine.dialect.name == "postgresql":
-                await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        async with asyncio.timeout(UPGRADE_S), _one_at_a_time(), database.transaction() as connection:
+            if connection.dialect.name == "postgresql":
+                await connection.execute(_HOLD, {"lock": _LOCK})
+                await connection.execute(_HURRY)
             return await connection.run_sync(work)
+    except TimeoutError as error:
+        raise DatabaseTrouble(f"a migration took more than {UPGRADE_S} s") from error
     finally:
-        await engine.dispose()
+        await database.stop()
 
 
 def _one_at_a_time() -> asyncio.Lock:

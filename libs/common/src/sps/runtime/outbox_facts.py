@@ -12,8 +12,9 @@ from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sps.chain.header import BatchRef
+from sps.runtime.bulk import rows_of
 from sps.runtime.clock import Clock, SystemClock
-from sps.runtime.database import on_commit
+from sps.runtime.database import on_commit, one_at_a_time
 from sps.runtime.errors import Refusal, Trouble
 from sps.runtime.tables import outbox_batch, outbox_transaction
 from sps.transactions.codec import encode, transaction_hash
@@ -22,6 +23,8 @@ from sps.transactions.vocabulary import Transaction
 WAITING_MAX: Final = 100_000
 """Facts not sealed yet; beyond it new ones are refused until the chain takes them."""
 ADD_MAX: Final = 1_000
+SEALING: Final = "sps.outbox.sealing"
+"""What one transaction at a time may do: give batch numbers to facts, or take them back."""
 
 _fact: Final = outbox_transaction.c
 _batch: Final = outbox_batch.c
@@ -96,8 +99,10 @@ class TransactionOutbox:
     async def _adopt(self, connection: AsyncConnection, height: int, ref: BatchRef) -> None:
         """The chain knows a batch under this number that we do not: our database is older than our key.
 
-        What the chain says counts. Facts that waited under this or a later number are sealed anew.
+        What the chain says counts. Facts that waited under this or a later number are sealed anew. Nothing is
+        sealed meanwhile.
         """
+        await one_at_a_time(connection, SEALING)
         await connection.execute(
             update(outbox_transaction)
             .where(_fact.batch_seq >= ref.seq, _fact.body.is_not(None))
@@ -142,7 +147,15 @@ async def _check_same(connection: AsyncConnection, rows: list[dict[str, Any]]) -
     wanted = {row["id"]: row["hash"] for row in rows}
     if len(wanted) != len({(row["id"], row["hash"]) for row in rows}):
         raise Conflict("TRANSACTION_ID_TAKEN", "one id for two facts")
-    found = await connection.execute(select(_fact.id, _fact.hash).where(_fact.id.in_(list(wanted))))
+    found = await rows_of(connection, outbox_transaction, "id", ("hash",), list(wanted))
     for name, known in found:
         if wanted[name] != known:
             raise Conflict("TRANSACTION_ID_TAKEN", f"{name} was given to another fact")
+
+
+async def oldest_unconfirmed_ms(connection: AsyncConnection) -> int | None:
+    """Since when the oldest fact waits that no block has; None: all are in blocks. Two looks at an index."""
+    unsealed = select(_fact.created_ms).where(_fact.batch_seq.is_(None)).order_by(_fact.position).limit(1)
+    sealed = select(_batch.sealed_ms).where(_batch.confirmed_height.is_(None)).order_by(_batch.seq).limit(1)
+    found = [await connection.scalar(unsealed), await connection.scalar(sealed)]
+    return min((each for each in found if each is not None), default=None)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,11 +26,12 @@ from sps.chain.batch import (
 )
 from sps.eventlog.port import EventLog, NewRecord
 from sps.eventlog.topics import TOPICS, TRANSACTIONS
+from sps.runtime.bulk import among
 from sps.runtime.clock import Clock, SystemClock
-from sps.runtime.database import Database
+from sps.runtime.database import Database, one_at_a_time
 from sps.runtime.lifecycle import Supervisor
 from sps.runtime.metrics import OutboxMetrics
-from sps.runtime.outbox_facts import TransactionOutbox
+from sps.runtime.outbox_facts import SEALING, TransactionOutbox
 from sps.runtime.probe import Probe, no_probe
 from sps.runtime.tables import outbox_batch, outbox_transaction
 from sps.signing import Signer
@@ -48,6 +50,13 @@ LOOP: Final = "relay"
 
 _fact: Final = outbox_transaction.c
 _batch: Final = outbox_batch.c
+
+
+class _Last(Struct, frozen=True):
+    """What the next batch follows."""
+
+    seq: int
+    digest: bytes
 
 
 class BatchRelay:
@@ -79,6 +88,8 @@ class BatchRelay:
         self._under_way: dict[int, bytes] = {}
         self._sent_at: dict[int, float] = {}
         self._changes_seen = 0
+        self._newest: _Last | None = None
+        """The last batch in our table, as far as we know."""
 
     def start(self, supervisor: Supervisor) -> None:
         """Relay in the background."""
@@ -104,8 +115,10 @@ class BatchRelay:
                 await self._rest()
 
     async def _load(self) -> None:
+        """Read all under the lock: who sealed before us, perhaps without an answer, has ended then."""
         self._changes_seen, before = self._outbox.changes, self._outbox.waiting
-        async with self._database.reading() as connection:
+        async with self._database.transaction() as connection:
+            await one_at_a_time(connection, SEALING)
             waiting = await connection.scalar(
                 select(func.count()).select_from(outbox_transaction).where(_fact.batch_seq.is_(None))
             )
@@ -114,7 +127,9 @@ class BatchRelay:
                 .where(_batch.confirmed_height.is_(None))
                 .order_by(_batch.seq)
             )
-            self._under_way = {seq: record for seq, record in rows if record is not None}
+            under_way = {seq: record for seq, record in rows if record is not None}
+            newest = await _newest(connection)
+        self._under_way, self._newest = under_way, newest
         # What was added while we read may be counted twice, but not missed.
         self._outbox.waiting = (waiting or 0) + max(0, self._outbox.waiting - before)
         self._sent_at = {}
@@ -133,11 +148,17 @@ class BatchRelay:
         if not self._outbox.waiting or len(self._under_way) >= WINDOW:
             return False
         async with self._database.transaction() as connection:
+            await one_at_a_time(connection, SEALING)
+            last = await _newest(connection)
+            if last != self._newest:
+                self._outbox.look_again()  # another process sealed, or the chain overruled us
+                return True
             facts = await _oldest_waiting(connection)
             if not facts:
                 self._outbox.waiting = 0
                 return False
-            batch = await self._store(connection, facts)
+            batch = await self._store(connection, facts, last)
+        self._newest = _Last(batch.header.seq, digest(batch.header))
         self._under_way[batch.header.seq] = encode_batch(batch)
         self._outbox.waiting = max(0, self._outbox.waiting - len(facts))
         self._probe("relay.stored")
@@ -145,11 +166,10 @@ class BatchRelay:
             self._metrics.batches.inc()
         return self._outbox.waiting > 0
 
-    async def _store(self, connection: AsyncConnection, facts: Sequence[tuple[int, bytes]]) -> Batch:
-        last = (
-            await connection.execute(select(_batch.seq, _batch.digest).order_by(_batch.seq.desc()).limit(1))
-        ).first()
-        seq, previous = (last.seq + 1, last.digest) if last else (FIRST_SEQ, FIRST_PREV_DIGEST)
+    async def _store(
+        self, connection: AsyncConnection, facts: Sequence[tuple[int, bytes]], last: _Last
+    ) -> Batch:
+        seq, previous = last.seq + 1, last.digest
         now_ms = self._clock.now_ms()
         bodies = [body for _, body in facts]
         batch = seal(self._signer, self._chain_id, self._outbox.producer_id, seq, previous, bodies, now_ms)
@@ -158,10 +178,8 @@ class BatchRelay:
                 seq=seq, digest=digest(batch.header), record=encode_batch(batch), sealed_ms=now_ms
             )
         )
-        places = [position for position, _ in facts]
-        await connection.execute(
-            update(outbox_transaction).where(_fact.position.in_(places)).values(batch_seq=seq)
-        )
+        places = among(connection, _fact.position, [position for position, _ in facts])
+        await connection.execute(update(outbox_transaction).where(places).values(batch_seq=seq))
         return batch
 
     async def _send_due(self) -> None:
@@ -193,6 +211,13 @@ class BatchRelay:
             self._outbox.waiting = max(self._outbox.waiting, 1)  # look once, whatever the counter says
         else:
             await asyncio.sleep(LINGER_S)
+
+
+async def _newest(connection: AsyncConnection) -> _Last:
+    """Number and digest of the last batch; before the first one those that it follows."""
+    query = select(_batch.seq, _batch.digest).order_by(_batch.seq.desc()).limit(1)
+    row = (await connection.execute(query)).first()
+    return _Last(row.seq, row.digest) if row else _Last(FIRST_SEQ - 1, FIRST_PREV_DIGEST)
 
 
 async def _oldest_waiting(connection: AsyncConnection) -> list[tuple[int, bytes]]:

@@ -7,7 +7,7 @@ other's next step fails instead of being done twice.
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Select, select, text, update
+from sqlalchemy import Select, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sps.runtime.errors import Defect, Refusal
@@ -67,42 +67,33 @@ class CursorRow:
         self._epoch = row.owner_epoch
         return Cursor(row.height, row.block_id, row.app_hash)
 
-    async def read(self, connection: AsyncConnection) -> Cursor:
-        """Where the projection stands. Raises `Fenced` when it is not ours any more."""
-        row = (await connection.execute(self._select())).one()
+    async def hold(self, connection: AsyncConnection) -> Cursor:
+        """Where the projection stands, and nobody else moves it until the end of this transaction.
+
+        Waits for whoever is moving it now. Raises `Fenced` when it is not ours any more.
+        """
+        row = (await connection.execute(self._select().with_for_update())).one()
         if row.owner_epoch != self._epoch:
             raise Fenced(f"owner epoch {self._epoch} has been followed by {row.owner_epoch}")
         return Cursor(row.height, row.block_id, row.app_hash)
 
-    async def lock(self, connection: AsyncConnection, height: int) -> None:
-        """The first thing in a transaction: nobody else moves the cursor from here on, and it is ours.
-
-        Raises `Fenced` when it is not at this height in our epoch.
-        """
-        held = await connection.execute(
-            update(block_cursor).where(*self._ours_at(height)).values(owner_epoch=self._epoch)
-        )
-        self._check(held.rowcount, height)
-
     async def advance(self, connection: AsyncConnection, before: int, after: Cursor) -> None:
-        """Move from height `before`; raises `Fenced` when the row is not where we left it."""
-        moved = await connection.execute(
-            update(block_cursor)
-            .where(*self._ours_at(before))
-            .values(height=after.height, block_id=after.block_id, app_hash=after.app_hash)
-        )
-        self._check(moved.rowcount, before)
+        """Move from height `before`; nobody else moves it until the end of this transaction.
 
-    def _ours_at(self, height: int) -> tuple[ColumnElement[bool], ...]:
-        return (
+        Raises `Fenced` when the row is not where we left it.
+        """
+        ours = (
             _cursor.stream == self._stream,
             _cursor.owner_epoch == self._epoch,
-            _cursor.height == height,
+            _cursor.height == before,
         )
-
-    def _check(self, rows: int, height: int) -> None:
-        if rows != 1:
-            raise Fenced(f"the cursor is not at height {height} in owner epoch {self._epoch} any more")
+        moved = await connection.execute(
+            update(block_cursor)
+            .where(*ours)
+            .values(height=after.height, block_id=after.block_id, app_hash=after.app_hash)
+        )
+        if moved.rowcount != 1:
+            raise Fenced(f"the cursor is not at height {before} in owner epoch {self._epoch} any more")
 
     def _select(self) -> Select[Any]:
         return select(block_cursor).where(_cursor.stream == self._stream)

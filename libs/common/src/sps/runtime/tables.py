@@ -6,7 +6,8 @@ ever by their id. `outbox_batch`: our own signed chain of batches, byte for byte
 
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import VARCHAR, BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy.types import TypeEngine
 
 NAMING: Final = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -19,6 +20,12 @@ NAMING: Final = {
 
 BIG_SERIAL: Final = BigInteger().with_variant(Integer(), "sqlite")
 """A 64-bit number given by the database (SQLite counts only a column that is exactly INTEGER)."""
+
+
+def bytewise_text(length: int) -> TypeEngine[str]:
+    """Names that are ordered byte by byte on every database, whatever a database's own alphabet is."""
+    return String(length).with_variant(VARCHAR(length, collation="C"), "postgresql")
+
 
 _common: Final = MetaData(naming_convention=NAMING)
 

@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Row, delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from carrier_gateway.adapters import tables
@@ -35,6 +35,10 @@ class InboundRecords:
             _inbound(row) for row in await self._connection.execute(due.order_by(_row.position).limit(limit))
         ]
 
+    async def hold_inbound(self, position: int) -> bool:
+        waits = select(_row.position).where(_row.position == position, _row.due_ms.is_not(None))
+        return await self._connection.scalar(waits.with_for_update(skip_locked=True)) is not None
+
     async def finish_inbound(self, position: int, outcome: str, now_ms: int) -> None:
         await self._change(position, due_ms=None, handled_ms=now_ms, outcome=outcome)
 
@@ -64,12 +68,11 @@ class InboundRecords:
             "attempts": 0,
             **state,
         }
-        try:
-            async with self._connection.begin_nested():
-                await self._connection.execute(insert(tables.inbound).values(**values))
-        except IntegrityError:
-            return False
-        return True
+        wish = insert(tables.inbound).values(**values)
+        key = [_row.carrier, _row.dedupe_key]
+        # Whoever brings the same message at the same moment waits until the first one is durable.
+        done = await self._connection.execute(wish.on_conflict_do_nothing(index_elements=key))
+        return bool(done.rowcount)
 
     async def _change(self, position: int, **changes: Any) -> None:
         await self._connection.execute(

@@ -1,10 +1,13 @@
-"""Parcels and given evidence in the database, inside one transaction."""
+"""Parcels and given evidence in the database, inside one transaction.
+
+SQLite reads PostgreSQL's ON CONFLICT as it is, and has no need of FOR UPDATE.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Row, Select, delete, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from carrier_gateway.adapters import tables
@@ -46,11 +49,10 @@ class ParcelRecords:
         return list(found.values())
 
     async def add_parcel(self, parcel: Parcel) -> None:
-        try:
-            async with self._connection.begin_nested():
-                await self._connection.execute(insert(tables.parcel).values(**_columns(parcel)))
-        except IntegrityError as error:
-            raise AlreadyThere from error
+        wish = insert(tables.parcel).values(**_columns(parcel)).on_conflict_do_nothing()
+        # The second writer of a number waits here for the end of the first one's transaction.
+        if not (await self._connection.execute(wish)).rowcount:
+            raise AlreadyThere
 
     async def save_parcel(self, parcel: Parcel) -> None:
         changed = update(tables.parcel).where(_row.tag == parcel.tag).values(**_columns(parcel))

@@ -19,10 +19,14 @@ def items(value: Any, count_max: int) -> list[dict[str, Any]]:
 
 
 def word(value: Any) -> str:
-    """A text or a whole number as text, trimmed and cut; empty for anything else."""
+    """A text or a whole number as text, trimmed and cut; empty for anything else.
+
+    A text with a NUL in it is nothing: no database keeps it.
+    """
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
-    return str(value)[:WORD_CHARS_MAX].strip()
+    text = str(value)[:WORD_CHARS_MAX].strip()
+    return "" if "\0" in text else text
 
 
 def words(owner: dict[str, Any], *names: str) -> str:

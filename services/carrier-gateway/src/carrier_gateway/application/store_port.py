@@ -123,6 +123,9 @@ class Unit(Protocol):
     async def due_inbound(self, carrier: str, now_ms: int, limit: int) -> list[Inbound]:
         """Messages of a carrier to translate, in the order in which they came."""
 
+    async def hold_inbound(self, position: int) -> bool:
+        """Keep others from a message until the transaction ends; False when it is in other hands or done."""
+
     async def finish_inbound(self, position: int, outcome: str, now_ms: int) -> None:
         """Mark a message as handled."""
 

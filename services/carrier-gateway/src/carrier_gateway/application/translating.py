@@ -78,6 +78,8 @@ class Translator:
         """The facts and the mark are one transaction."""
         now_ms = self._clock.now_ms()
         async with self._store.transaction() as unit:
+            if not await unit.hold_inbound(message.position):
+                return
             told = [await self._spoken(unit, message, spoken, now_ms) for spoken in self._interpret(message)]
             outcome = _summary(told)
             await unit.finish_inbound(message.position, outcome, now_ms)

@@ -18,9 +18,10 @@ _BATCH: Final = 1
 
 
 class StoredBatch(Struct, frozen=True):
-    """Where a batch stands and in which place of its producer's chain."""
+    """Where a batch stands in the file, its bytes there, and its place in its producer's chain."""
 
     start: int
+    size: int
     producer_id: int
     seq: int
 
@@ -38,7 +39,9 @@ class BatchStore:
         self._file.path.parent.mkdir(parents=True, exist_ok=True)
         for frame in self._file.open():
             header = decode_header(frame.payload[:BATCH_HEADER_BYTES])
-            self._index[digest(header)] = StoredBatch(frame.start, header.producer_id, header.seq)
+            self._index[digest(header)] = StoredBatch(
+                frame.start, frame.end - frame.start, header.producer_id, header.seq
+            )
         self._group = GroupSync(disk, self._file.sync)
 
     def __contains__(self, name: bytes) -> bool:
@@ -54,8 +57,9 @@ class BatchStore:
     def append(self, name: bytes, batch: Batch) -> None:
         """Keep a checked batch under its digest; a repeat changes nothing. Durable after `sync`."""
         if name not in self._index:
-            start = self._file.append((encode_frame(_BATCH, encode_batch(batch)),))
-            self._index[name] = StoredBatch(start, batch.header.producer_id, batch.header.seq)
+            raw = encode_frame(_BATCH, encode_batch(batch))
+            start = self._file.append((raw,))
+            self._index[name] = StoredBatch(start, len(raw), batch.header.producer_id, batch.header.seq)
 
     async def sync(self) -> None:
         """Return when all that was appended is durable."""
@@ -65,7 +69,7 @@ class BatchStore:
     def record(self, name: bytes) -> bytes | None:
         """The bytes of a batch, or None."""
         stored = self._index.get(name)
-        return None if stored is None else self._file.read(stored.start).payload
+        return None if stored is None else self._file.read(stored.start, stored.size).payload
 
     def batch(self, name: bytes) -> Batch | None:
         raw = self.record(name)

@@ -4,6 +4,7 @@ One append-only file; the index (height → byte) is rebuilt at the start. A tor
 """
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ from typing import Final
 from consensus_node.adapters.disk import DiskThread, GroupSync
 from consensus_node.adapters.frames import AppendFile, Damaged, encode_frame
 from sps.chain.block import Committed, decode_committed, encode_committed
+from sps.chain.header import HEADER_BYTES, height_of
 from sps.runtime.errors import Defect
 
 _MAGIC: Final = b"SPSBLK1\n"
@@ -30,7 +32,7 @@ class BlockStore:
         """Rebuild the index; raise `Damaged` when the file does not read in its middle."""
         self._file.path.parent.mkdir(parents=True, exist_ok=True)
         for frame in self._file.open():
-            if decode_committed(frame.payload).header.height != self.height + 1:
+            if len(frame.payload) < HEADER_BYTES or height_of(frame.payload) != self.height + 1:
                 raise Damaged(self._file.path, frame.start)
             self._starts.append(frame.start)
         self._group = GroupSync(disk, self._file.sync)
@@ -54,21 +56,23 @@ class BlockStore:
 
     def record(self, height: int) -> bytes:
         """The bytes of the block at a height from 1 to `height`."""
-        return self._file.read(self._starts[height - 1]).payload
+        start = self._starts[height - 1]
+        return self._file.read(start, self._end_of(height) - start).payload
 
     def block(self, height: int) -> Committed:
         return decode_committed(self.record(height))
 
     def records(self, first: int, limit: int) -> Sequence[bytes]:
         """The records from height `first` on, at most `limit` of them, bounded in bytes."""
-        found: list[bytes] = []
-        total = 0
-        for height in range(max(first, 1), min(first + limit, self.height + 1)):
-            found.append(self.record(height))
-            total += len(found[-1])
-            if total > READ_BYTES_MAX:
-                break
-        return found
+        first, last = max(first, 1), min(first + limit - 1, self.height)
+        if last < first:
+            return []
+        start = self._starts[first - 1]
+        last = max(first, bisect_right(self._starts, start + READ_BYTES_MAX, first - 1, last))
+        return [frame.payload for frame in self._file.read_run(start, self._end_of(last))]
+
+    def _end_of(self, height: int) -> int:
+        return self._starts[height] if height < self.height else self._file.written
 
     def close(self) -> None:
         self._file.close()

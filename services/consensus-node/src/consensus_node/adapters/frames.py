@@ -20,6 +20,8 @@ _HEAD: Final = struct.Struct(">IB")
 _CRC: Final = struct.Struct(">I")
 FRAME_OVERHEAD: Final = _HEAD.size + _CRC.size
 PAYLOAD_BYTES_MAX: Final = 2 * 1024 * 1024
+READ_BYTES: Final = 4 * 1024 * 1024
+"""A file is read in pieces of this size; every frame fits into one."""
 RESCAN_BYTES_MAX: Final = 16 * 1024 * 1024
 """A torn write is one unsynced group; more unreadable bytes than this are damage."""
 
@@ -51,8 +53,8 @@ def encode_frame(kind: int, payload: bytes) -> bytes:
     return head + payload + _CRC.pack(_crc(head, payload))
 
 
-def read_frame(raw: bytes, at: int = 0) -> Frame | None:
-    """The whole and sound frame that begins at `at`, or None."""
+def read_frame(raw: bytes, at: int = 0, base: int = 0) -> Frame | None:
+    """The whole and sound frame that begins at `at`, or None; the bytes stand at `base` of their file."""
     if at + FRAME_OVERHEAD > len(raw):
         return None
     length, kind = _HEAD.unpack_from(raw, at)
@@ -62,7 +64,7 @@ def read_frame(raw: bytes, at: int = 0) -> Frame | None:
     payload = raw[at + _HEAD.size : end - _CRC.size]
     if _CRC.unpack_from(raw, end - _CRC.size)[0] != _crc(raw[at : at + _HEAD.size], payload):
         return None
-    return Frame(at, kind, payload)
+    return Frame(base + at, kind, payload)
 
 
 def is_torn(rest: bytes) -> bool:
@@ -119,7 +121,7 @@ class AppendFile:
         if head != self._head:
             raise Damaged(self.path, 0)
         at = len(head)
-        while (frame := self._frame_at(at, size)) is not None:
+        for frame in self._frames(at, size):
             yield frame
             at = frame.end
         if at < size:
@@ -130,15 +132,17 @@ class AppendFile:
             os.fsync(self._fd)
         self.written = self.synced = at
 
-    def _frame_at(self, at: int, size: int) -> Frame | None:
-        head = os.pread(self._fd, _HEAD.size, at)
-        if at + FRAME_OVERHEAD > size or len(head) < _HEAD.size:
-            return None
-        length = _HEAD.unpack(head)[0]
-        if length > PAYLOAD_BYTES_MAX:
-            return None
-        frame = read_frame(os.pread(self._fd, FRAME_OVERHEAD + length, at))
-        return None if frame is None else Frame(at, frame.kind, frame.payload)
+    def _frames(self, at: int, end: int) -> Iterator[Frame]:
+        """The sound frames from `at` on, up to the first that is none."""
+        while at < end:
+            raw = os.pread(self._fd, min(READ_BYTES, end - at), at)
+            inside = 0
+            while (frame := read_frame(raw, inside, at)) is not None:
+                yield frame
+                inside = frame.end - at
+            if not inside:
+                return
+            at += inside
 
     def _begin(self) -> None:
         os.ftruncate(self._fd, 0)
@@ -162,13 +166,20 @@ class AppendFile:
             self._guarded(lambda: os.fdatasync(self._fd))
             self.synced = max(self.synced, written)
 
-    def read(self, start: int) -> Frame:
-        """Read the frame that begins at `start`; a frame that no longer reads is damage."""
-        length = _HEAD.unpack(os.pread(self._fd, _HEAD.size, start))[0]
-        frame = read_frame(os.pread(self._fd, FRAME_OVERHEAD + length, start))
+    def read(self, start: int, size: int) -> Frame:
+        """Read the frame of `size` bytes at `start`; a frame that no longer reads is damage."""
+        frame = read_frame(os.pread(self._fd, size, start), base=start)
         if frame is None:
             raise Damaged(self.path, start)
         return frame
+
+    def read_run(self, start: int, end: int) -> list[Frame]:
+        """Read the frames that fill the bytes from `start` to `end`."""
+        frames = list(self._frames(start, end))
+        reached = frames[-1].end if frames else start
+        if reached != end:
+            raise Damaged(self.path, reached)
+        return frames
 
     def close(self) -> None:
         if self._fd >= 0:

@@ -1,6 +1,7 @@
 """Other nodes over HTTP: their catch-up endpoint, with bounds on everything they may send.
 
-Which peer is asked first moves on with every question, so that one that lies is not asked for ever.
+Which peer is asked first moves on with every question, so that one that lies is not asked for ever; one that
+is silent is asked last for a while.
 """
 
 import asyncio
@@ -23,6 +24,8 @@ STATUS_BYTES_MAX: Final = 16 * 1024
 BATCH_ANSWER_BYTES_MAX: Final = BATCH_HEADER_BYTES + SIGNATURE_BYTES + BATCH_BYTES_MAX
 BLOCKS_MAX: Final = 256
 NOT_FOUND: Final = 404
+SILENT_S: Final = 10.0
+"""A peer that is paused costs a whole timeout; so for this long the others are asked before it."""
 
 T = TypeVar("T")
 
@@ -39,6 +42,8 @@ class HttpPeers:
     def __init__(self, urls: Sequence[str], transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._urls = tuple(url.rstrip("/") for url in urls)
         self._turn = 0
+        self._silent: dict[str, float] = {}
+        """Who gave no answer is asked last until then."""
         self._client = httpx.AsyncClient(timeout=TIMEOUT_S, transport=transport, trust_env=False)
 
     async def stop(self) -> None:
@@ -77,19 +82,27 @@ class HttpPeers:
 
     async def _first(self, ask: Callable[[str], Awaitable[T | None]]) -> T | None:
         """Ask one peer after the other; None when all answered and none had it."""
-        self._turn += 1
         answered = False
-        for place in range(len(self._urls)):
+        for url in self._in_order():
             try:
-                found = await ask(self._urls[(self._turn + place) % len(self._urls)])
+                found = await ask(url)
             except (Trouble, Malformed):
+                self._silent[url] = asyncio.get_running_loop().time() + SILENT_S
                 continue
+            self._silent.pop(url, None)
             answered = True
             if found is not None:
                 return found
         if not answered:
             raise Trouble("no peer answers")
         return None
+
+    def _in_order(self) -> list[str]:
+        """Another one first at each time; those that just now gave no answer last."""
+        self._turn = (self._turn + 1) % max(1, len(self._urls))
+        now_s = asyncio.get_running_loop().time()
+        turned = [*self._urls[self._turn :], *self._urls[: self._turn]]
+        return sorted(turned, key=lambda url: self._silent.get(url, 0.0) > now_s)
 
     async def _get(self, url: str, bytes_max: int) -> bytes | None:
         """The body, bounded; None for 404."""

@@ -6,7 +6,6 @@ final header says is a defect: this node computes something else than the commit
 
 import asyncio
 import time
-from collections import deque
 from typing import Final
 
 from consensus_node.application.fetching import Fetcher
@@ -17,15 +16,32 @@ from consensus_node.core.config import HEADERS_KEPT_MAX
 from consensus_node.core.inputs import Executed
 from consensus_node.metrics import NodeMetrics
 from sps.chain.batch import Batch
-from sps.chain.block import Committed
+from sps.chain.block import Committed, decode_committed
 from sps.chain.header import BatchRef, Header
 from sps.runtime.errors import Defect
 from sps.runtime.probe import Probe
 
 LOOK_AGAIN_S: Final = 0.5
 """A block waits for a missing batch: how often to look whether it came."""
-REPLAY_BREATH: Final = 50
+REPLAY_BLOCKS: Final = 1_024
+"""Blocks that are read from the store at once, at the start."""
+REPLAY_BREATH: Final = 64
 """Blocks replayed before the loop may do something else."""
+
+
+GIVE_WAY_MAX: Final = 8
+"""Turns of the loop that execution lets pass, at most, between two slices."""
+QUIET_S: Final = 0.0001
+"""A turn in which nobody else had anything to do is shorter."""
+
+
+async def give_way() -> None:
+    """Return when nobody else has anything to do now, or after some turns of the loop in any case."""
+    for _ in range(GIVE_WAY_MAX):
+        began = time.perf_counter()
+        await asyncio.sleep(0)
+        if time.perf_counter() - began < QUIET_S:
+            return
 
 
 class Executor:
@@ -50,33 +66,42 @@ class Executor:
         self._metrics = metrics
         self._probe = probe
         self._woken = asyncio.Event()
-        self._newest: deque[Outcome] = deque([machine.outcome()], maxlen=lag + HEADERS_KEPT_MAX)
+        self._kept_max = lag + HEADERS_KEPT_MAX
+        self._newest = machine.outcome()
+        self._kept = {self._newest.height: self._newest}
+        self.cursors: dict[int, tuple[int, bytes]] = {}
+        """Of each producer the newest executed batch: its number and digest."""
 
     @property
     def newest(self) -> Outcome:
-        return self._newest[-1]
+        return self._newest
 
     def wake(self) -> None:
         """There is a new block, or a batch that one waited for."""
         self._woken.set()
 
     async def replay(self) -> None:
-        """At the start: execute what the stores hold; ends early at a block whose batches are missing."""
-        while self._machine.height < self._blocks.height:
-            committed = self._blocks.block(self._machine.height + 1)
-            found, missing = self._find(committed)
-            if missing:
-                return
-            self._execute(committed, found)
-            if committed.header.height % REPLAY_BREATH == 0:
-                await asyncio.sleep(0)
+        """At the start: execute what the stores hold; ends early at a block whose batches are missing.
+
+        Nothing is verified again: it was before it was stored, and what was stored has checksums.
+        """
+        while records := self._blocks.records(self._machine.height + 1, REPLAY_BLOCKS):
+            for raw in records:
+                committed = decode_committed(raw)
+                found, missing = self._find(committed)
+                if missing:
+                    return
+                self._execute(committed, found)
+                if not committed.header.height % REPLAY_BREATH:
+                    await asyncio.sleep(0)
+        self._metrics.height.set(self._newest.height)
 
     def report(self) -> None:
         """Right after the replica's start: tell it the newest results.
 
         Later headers repeat more than the last `lag` of them where drain blocks stand between.
         """
-        for outcome in list(self._newest):
+        for outcome in list(self._kept.values()):
             self._tell(outcome)
 
     async def work(self, intake: Intake, fetcher: Fetcher) -> None:
@@ -89,9 +114,9 @@ class Executor:
                     intake.want(missing)
                     fetcher.want_batches()
                     break
-                self._tell(self._execute(committed, found))
+                self._tell(await self._measured(committed, found))
                 self._probe("node.executed")
-                await asyncio.sleep(0)
+                await give_way()
             await self._wait()
 
     def _find(self, committed: Committed) -> tuple[list[Batch], list[BatchRef]]:
@@ -105,26 +130,41 @@ class Executor:
                 found.append(batch)
         return found, missing
 
-    def _execute(self, committed: Committed, batches: list[Batch]) -> Outcome:
-        header = committed.header
-        self._compare(header)
+    async def _measured(self, committed: Committed, batches: list[Batch]) -> Outcome:
         began = time.perf_counter()
-        outcome = self._machine.execute(committed, batches)
+        outcome = await self._execute_in_slices(committed, batches)
         self._metrics.execution.observe(time.perf_counter() - began)
-        self._metrics.height.set(header.height)
-        self._metrics.transactions.inc(header.tx_count)
-        self._newest.append(outcome)
+        self._metrics.height.set(outcome.height)
+        self._metrics.transactions.inc(committed.header.tx_count)
+        return outcome
+
+    def _execute(self, committed: Committed, batches: list[Batch]) -> Outcome:
+        self._compare(committed.header)
+        return self._keep(committed, self._machine.execute(committed, batches))
+
+    async def _execute_in_slices(self, committed: Committed, batches: list[Batch]) -> Outcome:
+        """Between two slices everything else may run: votes do not wait for the execution of a block."""
+        self._compare(committed.header)
+        slices = self._machine.execute_in_slices(committed, batches)
+        while True:
+            try:
+                next(slices)
+            except StopIteration as end:
+                return self._keep(committed, end.value)
+            await give_way()
+
+    def _keep(self, committed: Committed, outcome: Outcome) -> Outcome:
+        self._newest = self._kept[outcome.height] = outcome
+        self._kept.pop(outcome.height - self._kept_max, None)
+        for ref in committed.refs:
+            self.cursors[ref.producer_id] = (ref.seq, ref.digest)
         return outcome
 
     def _compare(self, header: Header) -> None:
-        for outcome in self._newest:
-            if outcome.height == header.exec_height and (outcome.app_hash, outcome.results_root) != (
-                header.app_hash,
-                header.results_root,
-            ):
-                raise Defect(
-                    f"the result of height {outcome.height} is not the one that block {header.height} names"
-                )
+        ours = self._kept.get(header.exec_height)
+        if ours is None or (ours.app_hash, ours.results_root) == (header.app_hash, header.results_root):
+            return
+        raise Defect(f"the result of height {ours.height} is not the one that block {header.height} names")
 
     def _tell(self, outcome: Outcome) -> None:
         self._inbox.put(

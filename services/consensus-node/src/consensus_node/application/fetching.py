@@ -5,6 +5,7 @@ certificate in the replica. One request at a time, so that a node far behind can
 """
 
 import asyncio
+from itertools import islice
 from typing import Final
 
 from consensus_node.application.inbox import Inbox, SteadyClock
@@ -16,8 +17,10 @@ from sps.chain.batch import encode_batch
 from sps.runtime.errors import Trouble
 
 BLOCKS_AT_ONCE: Final = 128
+BATCHES_AT_ONCE: Final = 64
+"""Of the missing batches those that were asked for last come first: the others may not exist."""
 PAUSE_FIRST_S: Final = 0.1
-PAUSE_LONGEST_S: Final = 5.0
+PAUSE_LONGEST_S: Final = 1.0
 SETTLE_S: Final = 1.0
 """How long the replica may take to accept fetched blocks before they are asked for again."""
 LOOK_EVERY_S: Final = 10.0
@@ -108,7 +111,7 @@ class Fetcher:
         pause_s = PAUSE_FIRST_S
         while True:
             await self._batches_wanted.wait()
-            wanted = list(self._intake.wanted)
+            wanted = list(islice(reversed(self._intake.wanted), BATCHES_AT_ONCE))
             if not wanted:
                 self._batches_wanted.clear()
                 continue

@@ -8,7 +8,8 @@ from typing import Final
 from consensus_node.core.inputs import Input
 from sps.runtime.clock import Clock
 
-INPUTS_MAX: Final = 20_000
+INPUTS_MAX: Final = 1_000
+"""So many inputs wait, and the readers of the log pause; what one read brought may come on top."""
 GROUP_MAX: Final = 64
 """Inputs stepped before one sync of the write-ahead log."""
 _HALF_SPEED_MS: Final = 500
@@ -40,8 +41,7 @@ class Inbox:
     def __init__(self) -> None:
         self._inputs: deque[Input] = deque()
         self._filled = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
+        self._taken = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._inputs)
@@ -50,12 +50,12 @@ class Inbox:
         """Put without waiting: for the node's own news, which is bounded by what it did."""
         self._inputs.append(item)
         self._filled.set()
-        if len(self._inputs) >= INPUTS_MAX:
-            self._room.clear()
 
-    async def room(self) -> None:
-        """Wait until there is room: readers of the log call it before they put."""
-        await self._room.wait()
+    async def room(self, below: int = INPUTS_MAX) -> None:
+        """Wait until fewer inputs wait than this: readers of the log call it before they put."""
+        while len(self._inputs) >= below:
+            self._taken.clear()
+            await self._taken.wait()
 
     async def take(self) -> list[Input]:
         """Wait for at least one input; returns at most a group of them, in order."""
@@ -63,6 +63,5 @@ class Inbox:
         group = [self._inputs.popleft() for _ in range(min(GROUP_MAX, len(self._inputs)))]
         if not self._inputs:
             self._filled.clear()
-        if len(self._inputs) < INPUTS_MAX:
-            self._room.set()
+        self._taken.set()
         return group

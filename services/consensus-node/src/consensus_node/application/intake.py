@@ -4,6 +4,7 @@ Whatever does not check is counted and ignored: anyone can write to a topic. Per
 batches up to a window beyond the final cursor; the producer repeats what was beyond it.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -15,10 +16,15 @@ from consensus_node.metrics import NodeMetrics
 from sps.chain.batch import BadBatch, Batch, BatchHeader, check_batch, decode_batch, digest
 from sps.chain.binary import Malformed
 from sps.chain.header import BatchRef, ref_of
+from sps.runtime.logs import get_logger
 
 AHEAD_MAX: Final = 16_384
 """Batches of one producer stored beyond its final cursor."""
 WANTED_MAX: Final = 4_096
+ORDERED_KEPT: Final = 1_024
+"""Of each producer so many ordered batches are known by digest, to tell a second one with the same number."""
+BREATH: Final = 16
+"""Batches that are checked before the loop may do something else: about a millisecond."""
 
 
 class Lane:
@@ -29,6 +35,19 @@ class Lane:
         self.told = 0
         """The replica was told of everything up to this sequence number."""
         self.waiting: dict[int, list[BatchHeader]] = {}
+        self.names: dict[int, list[bytes]] = {}
+        """Digests by number: of what is stored beyond the final cursor, and of what was ordered last."""
+
+    def takes(self, seq: int) -> bool:
+        """Within reach, and not one alternative too many."""
+        beside = self.names.get(seq, ())
+        return self.final < seq <= self.final + AHEAD_MAX and len(beside) < ALTERNATIVES_MAX
+
+    def order(self, seq: int, name: bytes) -> None:
+        """This one counts; the oldest known number is forgotten."""
+        self.final = max(self.final, seq)
+        self.names[seq] = [name]
+        self.names.pop(seq - ORDERED_KEPT, None)
 
 
 class Intake:
@@ -50,26 +69,35 @@ class Intake:
         self._clock = clock
         self._metrics = metrics
         self._lanes = {producer_id: Lane() for producer_id in keys}
+        self._log = get_logger("consensus-node")
         self._stored_ms: dict[bytes, int] = {}
         self.wanted: dict[bytes, BatchRef] = {}
-        """Batches that a proposal or a final block names and that are not here."""
+        """Batches that a proposal or a final block names and that are not here; asked for last, last."""
+
+    @property
+    def producers(self) -> tuple[int, ...]:
+        """Whose batches are taken."""
+        return tuple(self._lanes)
 
     def restore(self, cursors: Mapping[int, tuple[int, bytes]]) -> None:
         """At the start: take the final cursors and tell the replica of everything stored beyond them."""
-        for producer_id, (seq, _) in cursors.items():
-            self._lanes[producer_id].final = seq
+        for producer_id, (seq, name) in cursors.items():
+            self._lanes[producer_id].order(seq, name)
         for name, place in self._store.stored():
             lane = self._lanes.get(place.producer_id)
             batch = self._store.batch(name) if lane is not None and place.seq > lane.final else None
             if lane is not None and batch is not None:
                 lane.waiting.setdefault(place.seq, []).append(batch.header)
+                lane.names.setdefault(place.seq, []).append(name)
         for lane in self._lanes.values():
             self._tell_window(lane)
 
     async def accept(self, records: Sequence[bytes]) -> None:
         """Take records of the topic or of a peer; returns when the good ones are durable and told."""
         taken: list[Batch] = []
-        for raw in records:
+        for number, raw in enumerate(records, 1):
+            if not number % BREATH:
+                await asyncio.sleep(0)
             try:
                 batch = self._checked(raw)
             except (Malformed, BadBatch):
@@ -77,7 +105,7 @@ class Intake:
                 continue
             if batch is not None:
                 taken.append(batch)
-                self._store.append(digest(batch.header), batch)
+                self._take(batch)
         if taken:
             await self._store.sync()
             for batch in taken:
@@ -89,8 +117,11 @@ class Intake:
             batch = self._store.batch(ref.digest)
             if batch is not None:
                 self._tell(batch.header)
-            elif len(self.wanted) < WANTED_MAX:
-                self.wanted[ref.digest] = ref
+                continue
+            self.wanted.pop(ref.digest, None)
+            self.wanted[ref.digest] = ref
+            if len(self.wanted) > WANTED_MAX:  # somebody proposes what nobody has
+                del self.wanted[next(iter(self.wanted))]
 
     def ordered(self, refs: Iterable[BatchRef]) -> None:
         """These are final: their producers' windows move on."""
@@ -101,7 +132,7 @@ class Intake:
                 self._metrics.ordering.observe((now_ms - stored_ms) / 1000)
             lane = self._lanes.get(ref.producer_id)
             if lane is not None:
-                lane.final = max(lane.final, ref.seq)
+                lane.order(ref.seq, ref.digest)
                 for seq in [seq for seq in lane.waiting if seq <= lane.final]:
                     for header in lane.waiting.pop(seq):
                         self._stored_ms.pop(digest(header), None)
@@ -117,15 +148,28 @@ class Intake:
             raise BadBatch("UNKNOWN_PRODUCER", f"producer {header.producer_id} is not registered")
         if name in self._store:
             return None
-        if name not in self.wanted and not self._fits(header):
+        lane = self._lanes[header.producer_id]
+        others = lane.names.get(header.seq)
+        fits = name in self.wanted or lane.takes(header.seq)
+        if not fits and not others:
             return None
         check_batch(batch, key, self._chain_id)
-        return batch
+        if others and name not in others and len(others) < ALTERNATIVES_MAX:
+            self._two_of_one_number(header)
+            if not fits:
+                others.append(name)
+        return batch if fits else None
 
-    def _fits(self, header: BatchHeader) -> bool:
-        lane = self._lanes[header.producer_id]
-        beside = lane.waiting.get(header.seq, ())
-        return lane.final < header.seq <= lane.final + AHEAD_MAX and len(beside) < ALTERNATIVES_MAX
+    def _two_of_one_number(self, header: BatchHeader) -> None:
+        """E4: whoever holds the producer's key signs two things under one number. One is ordered at most."""
+        self._metrics.evidence.labels("E4").inc()
+        self._log.error("consensus.evidence", kind="E4", producer=header.producer_id, seq=header.seq)
+
+    def _take(self, batch: Batch) -> None:
+        header, name = batch.header, digest(batch.header)
+        self._store.append(name, batch)
+        if header.seq > self._lanes[header.producer_id].final:
+            self._lanes[header.producer_id].names.setdefault(header.seq, []).append(name)
 
     def _arrived(self, header: BatchHeader) -> None:
         name = digest(header)

@@ -1,13 +1,14 @@
 """The contracts and the ledger as the node's state machine: `sps.chain.execution` over a state."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 
 from consensus_node.application.ports import Outcome
 from sps.chain.batch import Batch
 from sps.chain.block import Committed
-from sps.chain.execution import execute, new_state
+from sps.chain.execution import execute, execute_in_slices, new_state
 from sps.chain.genesis import Genesis
 from sps.chain.state import ChainState
+from sps.runtime.errors import Defect
 
 
 class ContractMachine:
@@ -15,6 +16,7 @@ class ContractMachine:
 
     def __init__(self, genesis: Genesis) -> None:
         self.state: ChainState = new_state(genesis)
+        self._halfway = False
 
     @property
     def height(self) -> int:
@@ -26,6 +28,17 @@ class ContractMachine:
     def execute(self, committed: Committed, batches: Sequence[Batch]) -> Outcome:
         before = self.state.app_hash
         execute(self.state, committed.header, committed.refs, batches)
+        return self._outcome(changed=self.state.app_hash != before)
+
+    def execute_in_slices(
+        self, committed: Committed, batches: Sequence[Batch]
+    ) -> Generator[None, None, Outcome]:
+        """The same with pauses; a block that is left halfway is a defect."""
+        if self._halfway:
+            raise Defect(f"height {self.height} was left halfway")
+        before, self._halfway = self.state.app_hash, True
+        yield from execute_in_slices(self.state, committed.header, committed.refs, batches)
+        self._halfway = False
         return self._outcome(changed=self.state.app_hash != before)
 
     def _outcome(self, *, changed: bool) -> Outcome:

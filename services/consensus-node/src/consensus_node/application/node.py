@@ -5,8 +5,8 @@ its log. Stop within a bound; killing it at any point is as good.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, Protocol
 
 from consensus_node.application.driver import Driver
 from consensus_node.application.executor import Executor
@@ -19,25 +19,42 @@ from consensus_node.core.config import HEADERS_KEPT_MAX
 from consensus_node.core.durable import Record
 from consensus_node.core.inputs import Cursor, Start
 from sps.chain.header import Header
-from sps.runtime.lifecycle import Backoff, Supervisor
+from sps.runtime.lifecycle import Backoff, Steps, Supervisor, stop_all
 from sps.runtime.logs import get_logger
+from sps.runtime.monitor import Monitor
 
 BACKOFF: Final = Backoff(first_s=0.05, longest_s=1.0)
 Loops = Mapping[str, Callable[[], Awaitable[None]]]
 Step = Callable[[], Awaitable[None]]
 
 
-class History:
-    """What the block store says about the chain so far: its newest headers, and the producers' cursors."""
+class Endpoint(Protocol):
+    """Where peers ask for what they miss."""
 
-    def __init__(self, blocks: BlockKeeper) -> None:
+    @property
+    def port(self) -> int: ...
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+class History:
+    """What the block store says about the chain so far: its newest headers, and the producers' cursors.
+
+    `executed` names the height up to which `cursors` are known already.
+    """
+
+    def __init__(self, blocks: BlockKeeper, executed: int, cursors: Mapping[int, tuple[int, bytes]]) -> None:
         self.headers: list[Header] = []
-        self.cursors: dict[int, tuple[int, bytes]] = {}
-        for height in range(1, blocks.height + 1):
+        self.cursors = dict(cursors)
+        newest = blocks.height - HEADERS_KEPT_MAX
+        for height in range(max(1, min(executed, newest) + 1), blocks.height + 1):
             committed = blocks.block(height)
-            for ref in committed.refs:
-                self.cursors[ref.producer_id] = (ref.seq, ref.digest)
-            if height > blocks.height - HEADERS_KEPT_MAX:
+            if height > executed:
+                for ref in committed.refs:
+                    self.cursors[ref.producer_id] = (ref.seq, ref.digest)
+            if height > newest:
                 self.headers.append(committed.header)
 
     def start(self, now_ms: int, records: tuple[Record, ...]) -> Start:
@@ -64,11 +81,12 @@ class Node:
         driver: Driver,
         supervisor: Supervisor,
         loops: Loops,
-        first: Sequence[Step],
-        last: Sequence[Step],
-        port: Callable[[], int],
+        monitor: Monitor,
+        endpoint: Endpoint,
+        last: Mapping[str, Step],
     ) -> None:
         self.name = name
+        self.monitor = monitor
         self._records = records
         self._listen_s = listen_s
         self._inbox = inbox
@@ -81,9 +99,9 @@ class Node:
         self._driver = driver
         self._supervisor = supervisor
         self._loops = loops
-        self._first = first
+        self._endpoint = endpoint
         self._last = last
-        self._port = port
+        self._steps = Steps(monitor.start, executor.replay, endpoint.start, self._work, monitor.open)
         self._taking_part = False
         self._stopped = False
 
@@ -99,9 +117,9 @@ class Node:
 
     async def start(self) -> None:
         """Come up from the disk and begin to read; taking part follows after the listening time."""
-        await self._executor.replay()
-        for step in self._first:
-            await step()
+        await self._steps.run()
+
+    async def _work(self) -> None:
         loops: dict[str, Callable[[], Awaitable[None]]] = {
             **self._loops,
             "replica": self._take_part,
@@ -115,28 +133,38 @@ class Node:
             self._supervisor.run(name, body, BACKOFF)
 
     async def stop(self) -> None:
-        """End all loops, then close what was opened; harmless when repeated or never started."""
+        """Close the endpoint, end all loops, close what was opened; harmless when never started."""
         if not self._stopped:
             self._stopped = True
             self._taking_part = False
-            await self._supervisor.stop()
-            for step in self._last:
-                await step()
+            await stop_all(
+                ("http", self._endpoint.stop),
+                ("loops", self._supervisor.stop),
+                *self._last.items(),
+                ("monitor", self.monitor.stop),
+            )
 
     @property
     def port(self) -> int:
         """Where the catch-up endpoint listens."""
-        return self._port()
+        return self._endpoint.port
 
     @property
     def taking_part(self) -> bool:
         """The listening time is over and the replica runs."""
         return self._taking_part
 
+    def dependencies(self) -> dict[str, bool]:
+        """For the readiness probe: takes part, executes what is final, no loop is in lasting trouble."""
+        return {
+            "consensus": self._taking_part,
+            "execution": self._executor.newest.height >= self._blocks.height - 1,
+            "loops": self._supervisor.ready(),
+        }
+
     def ready(self) -> bool:
         """It takes part and executes what is final."""
-        current = self._executor.newest.height >= self._blocks.height - 1
-        return self._taking_part and current and self._supervisor.ready()
+        return all(self.dependencies().values())
 
     async def failed(self) -> None:
         """Return when the node refuses to go on."""
@@ -149,7 +177,8 @@ class Node:
 
     async def _take_part(self) -> None:
         await asyncio.sleep(self._listen_s)
-        history = History(self._blocks)
+        executor = self._executor
+        history = History(self._blocks, executor.newest.height, executor.cursors)
         self._inbox.put(history.start(self._clock.now_ms(), self._records))
         self._records = ()
         self._executor.report()

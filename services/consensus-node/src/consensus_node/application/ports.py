@@ -1,6 +1,6 @@
 """What the node needs from outside its pure core. Adapters implement these; tests and simulations may too."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -117,3 +117,8 @@ class StateMachine(Protocol):
 
     def execute(self, committed: Committed, batches: Sequence[Batch]) -> Outcome:
         """Execute the next height; the batches stand in the order of the references."""
+
+    def execute_in_slices(
+        self, committed: Committed, batches: Sequence[Batch]
+    ) -> Generator[None, None, Outcome]:
+        """The same with pauses, a millisecond or two of work apart; nothing else is asked of it meanwhile."""

@@ -14,7 +14,6 @@ from msgspec import Struct
 from consensus_node.application.ports import BatchKeeper, BlockKeeper
 from consensus_node.metrics import NodeMetrics
 from sps.runtime.http import Problem, create_app
-from sps.runtime.metrics import health_router, metrics_router
 
 BLOCKS_MAX: Final = 256
 BINARY: Final = "application/octet-stream"
@@ -47,8 +46,6 @@ def create_catch_up(
         "Consensus node: catch-up", service="consensus-node", registry=metrics.registry, openapi_url=None
     )
     app.include_router(_router(blocks, batches, status))
-    app.include_router(metrics_router(metrics.registry))
-    app.include_router(health_router(lambda: {"consensus": status().ready}))
     return app
 
 

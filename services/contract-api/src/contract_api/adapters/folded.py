@@ -6,6 +6,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contract_api.adapters import tables
+from contract_api.adapters.ordering import bytewise
 from contract_api.adapters.packing import read_contract, read_payout, read_quote, read_receipts
 from contract_api.application.ports import ContractRow, EventRow, ProofMaterial
 from sps.chain.receipt import Receipt, decode_receipt
@@ -64,7 +65,7 @@ class FoldedReading:
     async def payouts_of(self, seller: str, limit: int) -> list[Payout]:
         payout = tables.payout.c
         query = select(payout.body).where(payout.seller == seller)
-        query = query.order_by(payout.opened_height.desc(), payout.id.desc()).limit(limit)
+        query = query.order_by(payout.opened_height.desc(), bytewise(payout.id).desc()).limit(limit)
         return [read_payout(row.body) for row in await self._connection.execute(query)]
 
     async def quote(self, quote: str) -> Quote | None:

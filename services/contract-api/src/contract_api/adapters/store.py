@@ -1,16 +1,21 @@
-"""The store over SQLAlchemy: one `Work` is one database transaction."""
+"""The store over SQLAlchemy: one `Work` is one database transaction.
+
+SQLite reads PostgreSQL's ON CONFLICT as it is, so one statement serves both.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import and_, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contract_api.adapters import tables
 from contract_api.adapters.folded import FoldedReading
+from contract_api.adapters.ordering import bytewise
+from contract_api.application.idempotent import RESERVED
 from contract_api.application.ports import (
     BeneficiaryRow,
     Principal,
@@ -19,18 +24,11 @@ from contract_api.application.ports import (
     StoredRequest,
 )
 from contract_api.core.drafting import Salts, ShipTo
-from sps.escrow.state import Contract, Payout, Quote
 from sps.runtime.database import Database
 from sps.runtime.outbox import TransactionOutbox
 from sps.transactions.vocabulary import Transaction
 
-PROOF_EVENTS_MAX: Final = 1_000
-RECEIPTS: Final = msgspec.msgpack.Decoder(list[bytes])
-CONTRACT: Final = msgspec.msgpack.Decoder(Contract)
-PAYOUT: Final = msgspec.msgpack.Decoder(Payout)
-QUOTE: Final = msgspec.msgpack.Decoder(Quote)
 SHIP_TO: Final = msgspec.json.Decoder(ShipTo)
-BALANCES_MAX: Final = 1_000
 
 
 class SqlStore:
@@ -131,32 +129,42 @@ class SqlWork(FoldedReading):
     ) -> list[PrivateData]:
         mine = tables.private_data.c
         query = select(tables.private_data).where(mine.merchant == merchant)
+        name = bytewise(mine.contract)
         if before is not None:
-            older = and_(mine.created_ms == before[0], mine.contract < before[1])
+            older = and_(mine.created_ms == before[0], name < before[1])
             query = query.where(or_(mine.created_ms < before[0], older))
-        query = query.order_by(mine.created_ms.desc(), mine.contract.desc()).limit(limit)
+        query = query.order_by(mine.created_ms.desc(), name.desc()).limit(limit)
         return [_private(row) for row in await self._connection.execute(query)]
 
     # --- requests -----------------------------------------------------------------------------
 
-    async def claim_request(
-        self, account: str, key: str, fingerprint: str, resource: str, transaction: bytes | None, now_ms: int
-    ) -> bool:
-        """False when the key is taken; nothing else of this work may be kept then."""
-        try:
-            async with self._connection.begin_nested():
-                await self._insert(
-                    tables.request,
-                    account=account,
-                    key=key,
-                    fingerprint=fingerprint,
-                    resource=resource,
-                    cause_transaction=transaction,
-                    created_ms=now_ms,
-                )
-        except IntegrityError:
-            return False
-        return True
+    async def claim_request(self, account: str, key: str, row: StoredRequest) -> bool:
+        wish = insert(tables.request).values(
+            account=account,
+            key=key,
+            fingerprint=row.fingerprint,
+            resource=row.resource,
+            cause_transaction=row.transaction,
+            created_ms=row.created_ms,
+        )
+        known, new = tables.request.c, wish.excluded
+        named = {name: new[name] for name in ("resource", "cause_transaction", "created_ms")}
+        reserved = and_(known.resource == RESERVED, known.fingerprint == new.fingerprint)
+        # The second writer of a key waits here for the end of the first one's transaction.
+        done = await self._connection.execute(
+            wish.on_conflict_do_update(
+                index_elements=[known.account, known.key],
+                set_=named,
+                where=and_(reserved, new.resource != RESERVED),
+            )
+        )
+        return bool(done.rowcount)
+
+    async def release_request(self, account: str, key: str, fingerprint: str, *, forget: bool) -> None:
+        known = tables.request.c
+        mine = (known.account == account, known.key == key, known.fingerprint == fingerprint)
+        change = delete(tables.request) if forget else update(tables.request).values(created_ms=0)
+        await self._connection.execute(change.where(*mine, known.resource == RESERVED))
 
     async def request(self, account: str, key: str) -> StoredRequest | None:
         known = tables.request.c
@@ -167,13 +175,14 @@ class SqlWork(FoldedReading):
             row.fingerprint, row.resource, row.cause_transaction, row.status, row.body, row.created_ms
         )
 
-    async def answer_request(self, account: str, key: str, status: int, body: bytes) -> None:
+    async def answer_request(self, account: str, key: str, status: int, body: bytes) -> bool:
         known = tables.request.c
-        await self._connection.execute(
+        done = await self._connection.execute(
             update(tables.request)
             .where(known.account == account, known.key == key, known.status.is_(None))
             .values(status=status, body=body)
         )
+        return bool(done.rowcount)
 
     async def submit(self, *transactions: Transaction) -> None:
         await self._outbox.add(self._connection, *transactions)

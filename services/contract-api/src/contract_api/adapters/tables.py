@@ -87,7 +87,7 @@ event: Final = Table(
     METADATA,
     Column("height", BigInteger, primary_key=True, autoincrement=False),
     Column("n", Integer, primary_key=True, autoincrement=False),
-    Column("subject", String(40), nullable=False),
+    Column("subject", String(64), nullable=False),
     Column("cause_transaction", LargeBinary(32), nullable=True),
     Column("time_ms", BigInteger, nullable=False),
     Column("receipt", LargeBinary, nullable=False),

@@ -36,8 +36,8 @@ class Accounts:
         """A new merchant: (id, API key). The key is shown once."""
         if not self._open:
             raise Refusal("REGISTRATION_CLOSED", "ask the operator of this installation for an API key")
-        if not 1 <= len(name.strip()) <= NAME_MAX:
-            raise Refusal("NAME_BAD", f"give a name of 1 to {NAME_MAX} characters")
+        if not 1 <= len(name.strip()) <= NAME_MAX or "\0" in name:
+            raise Refusal("NAME_BAD", f"give a name of 1 to {NAME_MAX} characters, none of them NUL")
         merchant = new_id(identifiers.MERCHANT, self._clock)
         key = self._secret(self._prefix)
         now_ms = self._clock.now_ms()

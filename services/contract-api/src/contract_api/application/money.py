@@ -75,7 +75,7 @@ class SellerMoney:
             hint = account[-HINT_DIGITS:]
             return CREATED, {"beneficiary": commitment, "provider": provider, "account_hint": hint}
 
-        return await self._desk.handle(asked, prepare, render)
+        return await self._desk.handle(asked, prepare, render, outside=True)
 
     async def request_payout(self, asked: Asked, amount: Money, provider: str, beneficiary: str) -> Answer:
         """S1: order a payout to a destination that this merchant registered."""

@@ -5,6 +5,7 @@ from typing import Any, Final
 from contract_api.application.ports import ContractRow, EventRow, Principal, Store
 from contract_api.core.block_view import block_view
 from contract_api.core.views import balance_view, contract_view, event_view, payout_view, quote_view
+from sps import identifiers
 from sps.chain.block import decode_committed
 from sps.runtime.errors import Refusal
 
@@ -27,8 +28,10 @@ class Reader:
 
     async def row(self, contract: str) -> ContractRow:
         """The folded contract; raises `NotFound`."""
-        async with self._store.reading() as work:
-            row = await work.contract(contract)
+        row = None
+        if _is(contract, identifiers.CONTRACT):
+            async with self._store.reading() as work:
+                row = await work.contract(contract)
         if row is None:
             raise NotFound("UNKNOWN_CONTRACT", "there is no such contract, or it is not yours")
         return row
@@ -111,8 +114,10 @@ class Reader:
 
     async def payout(self, who: Principal, payout: str) -> dict[str, Any]:
         """One payout of this merchant."""
-        async with self._store.reading() as work:
-            row = await work.payout(payout)
+        row = None
+        if _is(payout, identifiers.PAYOUT):
+            async with self._store.reading() as work:
+                row = await work.payout(payout)
         if row is None or row.seller != who.merchant:
             raise NotFound("UNKNOWN_PAYOUT", "there is no such payout, or it is not yours")
         return payout_view(row)
@@ -124,8 +129,10 @@ class Reader:
 
     async def quote(self, who: Principal, quote: str) -> dict[str, Any]:
         """One quote of this merchant."""
-        async with self._store.reading() as work:
-            row = await work.quote(quote)
+        row = None
+        if _is(quote, identifiers.QUOTE):
+            async with self._store.reading() as work:
+                row = await work.quote(quote)
         if row is None or row.seller != who.merchant:
             raise NotFound("UNKNOWN_QUOTE", "there is no such quote, or it is not yours")
         return quote_view(row)
@@ -135,3 +142,12 @@ class Reader:
         async with self._store.reading() as work:
             rows = await work.beneficiaries_of(who.merchant)
         return [{"beneficiary": r.commitment, "provider": r.provider, "account_hint": r.hint} for r in rows]
+
+
+def _is(text: str, prefix: str) -> bool:
+    """What cannot be an identifier is not looked up: a database refuses some texts altogether."""
+    try:
+        identifiers.check(text, prefix)
+    except identifiers.BadIdentifier:
+        return False
+    return True

@@ -37,7 +37,7 @@ class Shipping:
                 opened.update(await self._gateways.open_payment(contract, provider, back))
             return CREATED, {"payment": payment, "url": opened["url"]}
 
-        return await self._desk.handle(asked, prepare, render)
+        return await self._desk.handle(asked, prepare, render, outside=True)
 
     async def book_parcel(
         self, asked: Asked, contract: str, parcel: str, carrier: str, tracking_number: str
@@ -52,7 +52,7 @@ class Shipping:
         async def render(_: str) -> tuple[int, Any]:
             return CREATED, await self._booked(contract, parcel)
 
-        return await self._desk.handle(asked, prepare, render)
+        return await self._desk.handle(asked, prepare, render, outside=True)
 
     async def _booking(self, contract: str, parcel: str, carrier: str, tracking_number: str) -> Booking:
         row = await self._reader.row(contract)

@@ -15,7 +15,7 @@ from sps.runtime.errors import Refusal
 from sps.runtime.problems import PROBLEM_JSON, Problem, of_exception, problem_body
 
 UNAUTHORIZED: Final = 401
-API: Final = ("/v1/", "/static/", "/health/", "/metrics", "/openapi.json")
+API: Final = ("/v1/", "/static/", "/openapi.json")
 
 
 def install_refusals(app: FastAPI, pages: Pages) -> None:

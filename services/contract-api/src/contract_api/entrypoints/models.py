@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from contract_api.core.drafting import ShipTo, Wish, destination
 from sps.money import Money, MoneyRefused, parse_minor
@@ -13,8 +13,16 @@ from sps.transactions.values import PARCELS_MAX, TRANCHES_MAX
 TEXT_MAX: Final = 500
 DURATION_MAX: Final = 366 * 86_400_000
 
+
+def storable(text: str) -> str:
+    """No database keeps a NUL in its texts."""
+    if "\0" in text:
+        raise ValueError("leave out the character NUL")
+    return text
+
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,39}$")]
-Text = Annotated[str, Field(min_length=1, max_length=TEXT_MAX)]
+Text = Annotated[str, Field(min_length=1, max_length=TEXT_MAX), AfterValidator(storable)]
 Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Minor = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,17}$", examples=["128000"])]
 MinorOrZero = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,17})$")]
@@ -144,7 +152,9 @@ class NewPayment(Body):
     """Where the buyer wants to pay."""
 
     provider: Name
-    return_url: Annotated[str, Field(pattern=r"^(https?://[^\s]+)?$", max_length=TEXT_MAX)] = ""
+    return_url: Annotated[
+        str, Field(pattern=r"^(https?://[^\s]+)?$", max_length=TEXT_MAX), AfterValidator(storable)
+    ] = ""
 
 
 class NewParcel(Body):
@@ -172,8 +182,8 @@ class NewBeneficiary(Body):
     """An account at a provider."""
 
     provider: Name
-    account: Annotated[str, Field(min_length=1, max_length=128)]
-    name: Annotated[str, Field(min_length=1, max_length=120)]
+    account: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(storable)]
+    name: Annotated[str, Field(min_length=1, max_length=120), AfterValidator(storable)]
 
 
 class NewPayout(Body):

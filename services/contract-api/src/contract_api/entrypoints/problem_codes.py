@@ -33,7 +33,6 @@ API: Final[dict[str, str]] = {
     "IDEMPOTENCY_KEY_MISSING": "Every change needs an Idempotency-Key; send a new one with each new request.",
     "IDEMPOTENCY_KEY_BAD": "An Idempotency-Key has 1 to 255 visible ASCII characters; send such a one.",
     "IDEMPOTENCY_KEY_REUSED": "The key was used for another request; use a new key for a new request.",
-    "REQUEST_LOST": "The request met another one with the same key; send it again.",
     "BAD_CURSOR": "The cursor is not one of ours; send back next_cursor as it was given.",
     "WRONG_TERMS_HASH": "These are not the terms that are offered now; load the contract again.",
     "ADDRESS_ERASED": "The delivery address was erased; the parcel cannot be booked any more.",

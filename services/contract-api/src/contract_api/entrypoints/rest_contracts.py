@@ -29,11 +29,13 @@ from contract_api.entrypoints.schemas import (
     Merchant,
     PaymentOpened,
 )
+from sps import identifiers
 from sps.runtime.problems import Problem
 
 SELLER_COMMANDS: Final = ("withdrawal", "cancellation", "cancellation_refusal")
 BUYER_COMMANDS: Final = ("decline", "cancellation_request")
 BUYER_ERRORS: Final = (401, 403, 404, 409)
+TIME_MS_MAX: Final = 2**53 - 1
 
 _COMMANDS: Final = {
     "withdrawal": ("Withdraw the offer", "The seller takes the offer back while nothing is paid."),
@@ -234,8 +236,8 @@ def _read_cursor(cursor: str) -> tuple[int, str] | None:
         return None
     try:
         version, created_ms, contract = base64.urlsafe_b64decode(cursor.encode()).decode().split(".")
-        if version == "1":
-            return int(created_ms), contract
+        if version == "1" and created_ms.isdecimal() and int(created_ms) <= TIME_MS_MAX:
+            return int(created_ms), identifiers.check(contract, identifiers.CONTRACT)
     except (ValueError, binascii.Error):
         pass
     raise Problem(400, "BAD_CURSOR", "The cursor is not one of ours", "send back next_cursor as it was given")

@@ -24,7 +24,6 @@ ZH_PROBLEMS: Final[dict[str, str]] = {
     "IDEMPOTENCY_KEY_MISSING": "每次更改都需要 Idempotency-Key 请求头，每个新请求请用新的键。",
     "IDEMPOTENCY_KEY_BAD": "Idempotency-Key 须为 1 至 255 个可见 ASCII 字符。",
     "IDEMPOTENCY_KEY_REUSED": "此键已用于另一请求，请刷新页面后重试。",
-    "REQUEST_LOST": "请求与另一同键请求冲突，请重新发送。",
     "BAD_CURSOR": "游标无效，请原样返回 next_cursor。",
     "WRONG_TERMS_HASH": "这不是当前的条款，请重新打开合同并查看。",
     "ADDRESS_ERASED": "收货地址已删除，无法再登记包裹。",

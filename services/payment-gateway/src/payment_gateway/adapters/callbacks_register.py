@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from payment_gateway.adapters.tables import callback as callback_table
@@ -13,12 +14,13 @@ from payment_gateway.application.ports import Hint, RawCallback
 from payment_gateway.application.register import CallbackEnd, StoredCallback
 from payment_gateway.core.payout import UNHURRIED_STATES
 from payment_gateway.core.words import is_reference
-from sps.runtime.database import Database
+from sps.runtime.database import Database, one_at_a_time
 
 SAMPLES_MAX: Final = 100
 SAMPLE_BYTES: Final = 2048
 SAMPLE_AGE_MS: Final = 7 * 86_400_000
-EVENT_KEY_MAX: Final = 128
+TRIM_MAX: Final = 500
+"""Samples taken away at once; every refusal takes more away than it adds."""
 
 _row: Final = callback_table.c
 
@@ -61,10 +63,12 @@ class SqlCallbackRegister:
             return [_stored(row) for row in (await connection.execute(query)).mappings()]
 
     async def finish_callback(self, stored: StoredCallback, hint: Hint, now_ms: int) -> CallbackEnd:
+        key = hint.event_key or None
+        end: CallbackEnd = "repeat"
         async with self._database.transaction() as connection:
-            key = hint.event_key[:EVENT_KEY_MAX] or None
-            if key is not None and await _seen(connection, stored, key):
-                end: CallbackEnd = "repeat"
+            if not await _waits(connection, stored.id):
+                return end
+            if key is not None and await _seen(connection, stored.provider, key):
                 key = None
             else:
                 end = "done" if await _hurry(connection, stored.provider, hint, now_ms) else "unknown"
@@ -74,8 +78,16 @@ class SqlCallbackRegister:
         return end
 
 
-async def _seen(connection: AsyncConnection, stored: StoredCallback, key: str) -> bool:
-    query = select(_row.id).where(_row.provider == stored.provider, _row.event_key == key)
+async def _waits(connection: AsyncConnection, callback: int) -> bool:
+    """Lock the row; tell whether nobody else has finished it."""
+    query = select(_row.verdict).where(_row.id == callback).with_for_update()
+    return await connection.scalar(query) == "received"
+
+
+async def _seen(connection: AsyncConnection, provider: str, key: str) -> bool:
+    """Whether the event was handled; who asks at the same moment waits for the first to be written."""
+    await one_at_a_time(connection, f"event {provider} {key}")
+    query = select(_row.id).where(_row.provider == provider, _row.event_key == key)
     return await connection.scalar(query) is not None
 
 
@@ -101,19 +113,21 @@ async def _hurry(connection: AsyncConnection, provider: str, hint: Hint, now_ms:
 
 
 async def _note_reference(connection: AsyncConnection, hint: Hint) -> None:
-    mine = (payment_hint.c.payment == hint.subject, payment_hint.c.reference == hint.reference)
-    if await connection.scalar(select(payment_hint.c.payment).where(*mine)) is None:
-        row = {"payment": hint.subject, "reference": hint.reference}
-        await connection.execute(insert(payment_hint).values(row))
+    row = insert(payment_hint).values(payment=hint.subject, reference=hint.reference)
+    key = [payment_hint.c.payment, payment_hint.c.reference]
+    await connection.execute(row.on_conflict_do_nothing(index_elements=key))
 
 
 async def _trim(connection: AsyncConnection, now_ms: int) -> None:
+    """What another transaction is just taking away is left to it: nobody waits in a flood of forgeries."""
     refused = _row.verdict == "refused"
-    await connection.execute(delete(callback_table).where(refused, _row.received_ms < now_ms - SAMPLE_AGE_MS))
-    query = select(_row.id).where(refused).order_by(_row.id.desc()).offset(SAMPLES_MAX).limit(1)
-    newest_over = await connection.scalar(query)
-    if newest_over is not None:
-        await connection.execute(delete(callback_table).where(refused, _row.id <= newest_over))
+    newest = select(_row.id).where(refused).order_by(_row.id.desc())
+    newest_over = await connection.scalar(newest.offset(SAMPLES_MAX).limit(1)) or 0
+    old = or_(_row.id <= newest_over, _row.received_ms < now_ms - SAMPLE_AGE_MS)
+    query = select(_row.id).where(refused, old).limit(TRIM_MAX).with_for_update(skip_locked=True)
+    names = (await connection.execute(query)).scalars().all()
+    if names:
+        await connection.execute(delete(callback_table).where(_row.id.in_(names)))
 
 
 def _stored(row: Mapping[Any, Any]) -> StoredCallback:

@@ -1,11 +1,15 @@
-"""Outgoing orders, their attempts and the fence: nobody writes a row that has changed hands."""
+"""Outgoing orders, their attempts and the fence: nobody writes a row that has changed hands.
+
+SQLite reads PostgreSQL's ON CONFLICT as it is; the second writer of a key waits there for the first.
+"""
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.structs import asdict, replace
-from sqlalchemy import case, delete, insert, or_, select, update
+from sqlalchemy import case, delete, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from payment_gateway.adapters.tables import (
@@ -44,10 +48,11 @@ class SqlOrderRegister:
     async def take_order(self, position: Position, row: OrderRow | None) -> bool:
         async with self._database.transaction() as connection:
             await _advance(connection, position)
-            if row is None or await connection.scalar(select(_row.id).where(_row.id == row.id)) is not None:
+            if row is None:
                 return False
-            await connection.execute(insert(outgoing).values(_values(row)))
-        return True
+            wish = insert(outgoing).values(_values(row))
+            done = await connection.execute(wish.on_conflict_do_nothing(index_elements=[_row.id]))
+        return bool(done.rowcount)
 
     async def refuse_order(self, position: Position, code: str, record: bytes, now_ms: int) -> None:
         async with self._database.transaction() as connection:
@@ -136,12 +141,17 @@ class SqlOrderRegister:
 
 
 async def _advance(connection: AsyncConnection, position: Position) -> None:
-    mine = order_offset.c.log_partition == position.partition
-    moved = await connection.execute(update(order_offset).where(mine).values(next_offset=position.offset + 1))
-    if not moved.rowcount:
-        await connection.execute(
-            insert(order_offset).values(log_partition=position.partition, next_offset=position.offset + 1)
+    """Never backwards: of two processes that read the same partition one is behind."""
+    known = order_offset.c
+    wish = insert(order_offset).values(log_partition=position.partition, next_offset=position.offset + 1)
+    following = wish.excluded.next_offset
+    await connection.execute(
+        wish.on_conflict_do_update(
+            index_elements=[known.log_partition],
+            set_={"next_offset": following},
+            where=known.next_offset < following,
         )
+    )
 
 
 def _values(row: OrderRow) -> dict[str, Any]:

@@ -1,11 +1,14 @@
-"""Payments of buyers and private account data, in the database."""
+"""Payments of buyers and private account data, in the database.
+
+SQLite reads PostgreSQL's ON CONFLICT as it is; the second writer of a key waits there for the first.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
-from sqlalchemy import case, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import case, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from payment_gateway.adapters.tables import arrival as arrival_table
@@ -35,18 +38,20 @@ class SqlPaymentRegister:
         self._outbox = outbox
 
     async def open_payment(self, fresh: PaymentRow) -> PaymentRow:
-        try:
-            async with self._database.transaction() as connection:
-                # A page that takes no more money makes room; its row is still looked at.
-                await connection.execute(
-                    update(payment_table)
-                    .where(_row.open_key == _open_key(fresh), _row.expires_ms <= fresh.created_ms)
-                    .values(open_key=None)
-                )
-                await connection.execute(insert(payment_table).values(_values(fresh)))
-        except IntegrityError:
-            return await self._open_one(_open_key(fresh))
-        return fresh
+        mine = _row.open_key == _open_key(fresh)
+        async with self._database.transaction() as connection:
+            # A page that takes no more money makes room; its row is still looked at.
+            await connection.execute(
+                update(payment_table).where(mine, _row.expires_ms <= fresh.created_ms).values(open_key=None)
+            )
+            wish = insert(payment_table).values(_values(fresh))
+            done = await connection.execute(wish.on_conflict_do_nothing(index_elements=[_row.open_key]))
+            if done.rowcount:
+                return fresh
+            row = (await connection.execute(select(payment_table).where(mine))).mappings().first()
+        if row is None:
+            raise Trouble("the open payment has just ended; ask again")
+        return _payment(row)
 
     async def payment(self, payment: str) -> PaymentRow | None:
         async with self._database.reading() as connection:
@@ -73,15 +78,17 @@ class SqlPaymentRegister:
 
     async def payment_sent(
         self, payment: str, url: str, reference: str, due_ms: int, facts: Sequence[Transaction]
-    ) -> None:
+    ) -> bool:
         async with self._database.transaction() as connection:
             sent = await connection.execute(
                 update(payment_table)
                 .where(_row.id == payment, _row.state == "opening")
                 .values(state="pending", url=url, reference=reference, due_ms=due_ms)
             )
-            if sent.rowcount:
-                await self._outbox.add(connection, *facts)
+            if not sent.rowcount:
+                return False
+            await self._outbox.add(connection, *facts)
+        return True
 
     async def due_payments(self, now_ms: int, limit: int) -> list[PaymentRow]:
         query = select(payment_table).where(_row.due_ms <= now_ms).order_by(_row.due_ms, _row.id).limit(limit)
@@ -92,10 +99,10 @@ class SqlPaymentRegister:
         async with self._database.transaction() as connection:
             taken = await connection.execute(
                 update(payment_table)
-                .where(_row.id == row.id, _row.due_ms == row.due_ms, _row.state == row.state)
-                .values(due_ms=until_ms)
+                .where(_row.id == row.id, _row.fence == row.fence, _row.state == row.state)
+                .values(due_ms=until_ms, fence=row.fence + 1)
             )
-        return replace(row, due_ms=until_ms) if taken.rowcount else None
+        return replace(row, due_ms=until_ms, fence=row.fence + 1) if taken.rowcount else None
 
     async def settle_payment(
         self,
@@ -103,16 +110,21 @@ class SqlPaymentRegister:
         result: PaymentRow,
         arrivals: Sequence[Arrival],
         facts: Sequence[Transaction],
-    ) -> None:
+    ) -> bool:
+        kept_due = case((_row.due_ms == claimed.due_ms, result.due_ms), else_=_row.due_ms)
+        values: dict[str, Any] = {"looks": result.looks, "due_ms": kept_due}
+        if result.state not in OPEN:
+            values |= {"state": result.state, "open_key": None}
         async with self._database.transaction() as connection:
+            ours = await connection.execute(
+                update(payment_table).where(_row.id == claimed.id, _row.fence == claimed.fence).values(values)
+            )
+            if not ours.rowcount:
+                return False
             for arrival in arrivals:
                 await _note_arrival(connection, claimed.id, arrival)
-            kept_due = case((_row.due_ms == claimed.due_ms, result.due_ms), else_=_row.due_ms)
-            values = _values(result) | {"due_ms": kept_due}
-            if result.state in OPEN:
-                del values["open_key"]
-            await connection.execute(update(payment_table).where(_row.id == claimed.id).values(values))
             await self._outbox.add(connection, *facts)
+        return True
 
     async def keep_beneficiary(self, beneficiary: Beneficiary, now_ms: int) -> None:
         async with self._database.transaction() as connection:
@@ -135,32 +147,21 @@ class SqlPaymentRegister:
             return None
         return Beneficiary(row["commitment"], row["provider"], row["account"], row["name"], row["salt"])
 
-    async def _open_one(self, open_key: str | None) -> PaymentRow:
-        async with self._database.reading() as connection:
-            found = await connection.execute(select(payment_table).where(_row.open_key == open_key))
-            row = found.mappings().first()
-        if row is None:
-            raise Trouble("the open payment has just ended; ask again")
-        return _payment(row)
-
 
 async def _note_arrival(connection: AsyncConnection, payment: str, arrival: Arrival) -> None:
-    told = await connection.execute(
-        update(arrival_table)
-        .where(_come.payment == payment, _come.reference == arrival.reference)
-        .values(fee_open=arrival.fee_open)
+    told = insert(arrival_table).values(
+        payment=payment,
+        reference=arrival.reference,
+        currency=arrival.amount.currency,
+        minor=arrival.amount.minor,
+        name=arrival.payment,
+        fee_open=arrival.fee_open,
     )
-    if not told.rowcount:
-        await connection.execute(
-            insert(arrival_table).values(
-                payment=payment,
-                reference=arrival.reference,
-                currency=arrival.amount.currency,
-                minor=arrival.amount.minor,
-                name=arrival.payment,
-                fee_open=arrival.fee_open,
-            )
+    await connection.execute(
+        told.on_conflict_do_update(
+            index_elements=[_come.payment, _come.reference], set_={"fee_open": told.excluded.fee_open}
         )
+    )
 
 
 def _arrival(row: Mapping[Any, Any]) -> Arrival:
@@ -187,6 +188,7 @@ def _values(row: PaymentRow) -> dict[str, Any]:
         "reference": row.reference,
         "url": row.url,
         "looks": row.looks,
+        "fence": row.fence,
         "open_key": _open_key(row),
     }
 
@@ -204,4 +206,5 @@ def _payment(row: Mapping[Any, Any]) -> PaymentRow:
         reference=row["reference"],
         url=row["url"],
         looks=row["looks"],
+        fence=row["fence"],
     )

@@ -7,7 +7,7 @@ journals of a block tell exactly which orders it made.
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from sqlalchemy import insert, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from payment_gateway.adapters.tables import chain_order
@@ -21,11 +21,13 @@ class OrderProjection:
     """`Projection`: notes new orders; the signed order of settlement is compared with the state later."""
 
     async def apply(self, connection: AsyncConnection, block: ExecutedBlock) -> None:
-        for order in dict.fromkeys(ordered(block.receipts)):
-            known = await connection.scalar(select(chain_order.c.id).where(chain_order.c.id == order))
-            if known is None:
-                row = {"id": order, "height": block.height, "block_ms": block.time_ms}
-                await connection.execute(insert(chain_order).values(row))
+        rows = [
+            {"id": order, "height": block.height, "block_ms": block.time_ms}
+            for order in dict.fromkeys(ordered(block.receipts))
+        ]
+        if rows:
+            new = insert(chain_order).on_conflict_do_nothing(index_elements=[chain_order.c.id])
+            await connection.execute(new, rows)
 
 
 def ordered(receipts: Iterable[Receipt]) -> Iterator[str]:

@@ -35,6 +35,8 @@ payment: Final = Table(
     Column("reference", String(128), nullable=False),
     Column("url", Text, nullable=False),
     Column("looks", Integer, nullable=False),
+    # Rises with every claim: what an older look found out is void.
+    Column("fence", BigInteger, nullable=False, server_default="0"),
     # Contract, provider and amount while it is open, otherwise null: at most one is open.
     Column("open_key", String(160), nullable=True, unique=True),
     Index(None, "due_ms"),

@@ -8,8 +8,11 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from msgspec.structs import replace
+
 from payment_gateway.application.ports import CallbackRefused, Hint, PaymentProvider, RawCallback
 from payment_gateway.application.register import CallbackRegister, PaymentRegister, StoredCallback
+from payment_gateway.core.words import event_name, is_reference
 from payment_gateway.metrics import GatewayMetrics
 from sps.runtime.clock import Clock
 from sps.runtime.logs import get_logger
@@ -72,14 +75,14 @@ class Callbacks:
             await self._refuse(stored.provider, stored.id, "UNKNOWN_PROVIDER")
             return
         try:
-            hint = provider.prove(stored.callback)
+            hint = _in_our_words(provider.prove(stored.callback))
         except CallbackRefused as refusal:
             await self._refuse(stored.provider, stored.id, refusal.code)
             return
         await self._compare(stored.provider, hint)
         end = await self._register.finish_callback(stored, hint, self._clock.now_ms())
         self._probe("callback.translated")
-        self._metrics.callbacks.labels(stored.provider, end).inc()
+        self._metrics.called_back(stored.provider, end)
 
     async def _compare(self, provider: str, hint: Hint) -> None:
         """A claim that differs from our record is an alarm; what arrived is asked for in any case."""
@@ -92,4 +95,12 @@ class Callbacks:
 
     async def _refuse(self, provider: str, number: int, code: str) -> None:
         await self._register.refuse_callback(number, code, self._clock.now_ms())
-        self._metrics.callbacks.labels(provider, "refused").inc()
+        self._metrics.called_back(provider, "refused")
+
+
+def _in_our_words(hint: Hint) -> Hint:
+    """A provider may say anything: what cannot be an identifier of ours is about nothing of ours."""
+    key = event_name(hint.event_key)
+    if hint.kind != "none" and not is_reference(hint.subject):
+        return Hint("none", event_key=key)
+    return replace(hint, event_key=key)

@@ -173,6 +173,9 @@ class CarryOut:
         if claimed is None:
             return False
         self._probe("order.sending")
+        if self._clock.now_ms() >= claimed.machine.due_ms:
+            # We stood still for longer than the lease: another may be at it, and asks before it sends.
+            return False
         outcome = await _call(provider, row, prepared) if provider else _refusal("unknown_provider")
         self._probe("order.answered")
         step = answered(claimed.machine, outcome, self._clock.now_ms(), rules)

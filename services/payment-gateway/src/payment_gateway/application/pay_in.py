@@ -31,6 +31,7 @@ from payment_gateway.core.payment import (
 from payment_gateway.core.payout import NEVER_MS
 from payment_gateway.core.refusal import Refused
 from payment_gateway.core.units import to_provider
+from payment_gateway.core.words import is_reference
 from payment_gateway.metrics import GatewayMetrics
 from sps.identifiers import PAYMENT
 from sps.money import Money
@@ -109,12 +110,16 @@ class PayIn:
         checkout = await provider.checkout(wish)
         due_ms = self._clock.now_ms() + FIRST_LOOK_MS
         fact = pending_fact(row.contract, row.id, row.provider)
-        await self._register.payment_sent(row.id, checkout.url, checkout.reference, due_ms, [fact])
-        return replace(row, state="pending", url=checkout.url, reference=checkout.reference, due_ms=due_ms)
+        sent = await self._register.payment_sent(row.id, checkout.url, checkout.reference, due_ms, [fact])
+        # Who asks at the same moment as another gets the same address.
+        known = None if sent else await self._register.payment(row.id)
+        return known or replace(
+            row, state="pending", url=checkout.url, reference=checkout.reference, due_ms=due_ms
+        )
 
     async def payment(self, payment: str) -> tuple[PaymentRow, list[Arrival]] | None:
         """A payment and what has arrived for it."""
-        row = await self._register.payment(payment)
+        row = await self._register.payment(payment) if is_reference(payment) else None
         return (row, await self._register.arrivals(payment)) if row else None
 
     async def round(self) -> int:
@@ -144,14 +149,26 @@ class PayIn:
         looked = replace(claimed, looks=claimed.looks + 1, due_ms=next_look_ms(now_ms, claimed.looks))
         if known or told.arrivals:
             result = _after_money(looked, known, told, now_ms, complete=len(found) == len(answers))
-            await self._register.settle_payment(claimed, result, told.arrivals, _in_order(claimed, told))
-            _log.info("payment.looked", payment=claimed.id, provider=claimed.provider, facts=len(told.facts))
+            await self._write(claimed, result, told.arrivals, _in_order(claimed, told))
         elif answers[0] is not None and _is_over(claimed, answers[0], now_ms):
             await self._failed(claimed, looked, answers[0].reason or "expired")
         else:
             if answers[0] is not None and answers[0].state == "pending":
                 await self._close_unwanted(claimed)
-            await self._register.settle_payment(claimed, looked, (), ())
+            await self._write(claimed, looked, (), ())
+
+    async def _write(
+        self,
+        claimed: PaymentRow,
+        result: PaymentRow,
+        arrivals: Sequence[Arrival],
+        facts: Sequence[Transaction],
+    ) -> None:
+        """Two looks that overlap would each call its own first arrival the first: the older one is void."""
+        kept = await self._register.settle_payment(claimed, result, arrivals, facts)
+        if facts or not kept:
+            named = {"payment": claimed.id, "provider": claimed.provider, "facts": len(facts)}
+            _log.info("payment.looked" if kept else "payment.look_void", **named)
 
     async def _close_unwanted(self, row: PaymentRow) -> None:
         """The contract takes no more money: the pay page shall not either. What still comes is reported."""
@@ -165,7 +182,7 @@ class PayIn:
         known = claimed.state == "failed"
         facts = () if known else (failed_fact(claimed.contract, claimed.id, claimed.provider, reason),)
         result = replace(looked, state="failed", due_ms=NEVER_MS)
-        await self._register.settle_payment(claimed, result, (), facts)
+        await self._write(claimed, result, (), facts)
 
     async def _ask(self, row: PaymentRow, trade: str) -> Found | None:
         provider = self._providers.get(row.provider)

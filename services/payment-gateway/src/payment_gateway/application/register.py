@@ -35,6 +35,8 @@ class PaymentRow(Struct, frozen=True):
     """The provider's number of the pay page."""
     url: str = ""
     looks: int = 0
+    fence: int = 0
+    """Rises with every claim; what an older look found out is void."""
 
 
 class Beneficiary(Struct, frozen=True):
@@ -93,8 +95,8 @@ class PaymentRegister(Protocol):
 
     async def payment_sent(
         self, payment: str, url: str, reference: str, due_ms: int, facts: Sequence[Transaction]
-    ) -> None:
-        """The buyer has his address: opening → pending."""
+    ) -> bool:
+        """The buyer has his address: opening → pending; False when he had one before."""
 
     async def due_payments(self, now_ms: int, limit: int) -> list[PaymentRow]:
         """Those to be looked at now, longest due first."""
@@ -108,8 +110,11 @@ class PaymentRegister(Protocol):
         result: PaymentRow,
         arrivals: Sequence[Arrival],
         facts: Sequence[Transaction],
-    ) -> None:
-        """Write what a look found. A hint that came meanwhile keeps the row due."""
+    ) -> bool:
+        """Write what a look found, if the fence is still its own; tell whether it was.
+
+        A hint that came meanwhile keeps the row due.
+        """
 
 
 class BeneficiaryRegister(Protocol):

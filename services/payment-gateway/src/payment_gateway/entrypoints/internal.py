@@ -3,7 +3,7 @@
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from payment_gateway.application.beneficiaries import Beneficiaries
 from payment_gateway.application.pay_in import PayIn
@@ -22,6 +22,13 @@ ID_PATTERN: Final = r"^[a-z]{3}_[0-7][0-9a-hjkmnp-tv-z]{25}$"
 NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9_.-]{0,39}$"
 
 
+def storable(text: str) -> str:
+    """No database keeps a NUL in its texts."""
+    if "\0" in text:
+        raise ValueError("leave out the character NUL")
+    return text
+
+
 class _Input(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -31,7 +38,7 @@ class PaymentWish(_Input):
 
     contract: Annotated[str, Field(pattern=ID_PATTERN)]
     provider: Annotated[str, Field(pattern=NAME_PATTERN)]
-    return_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=1000)]
+    return_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=1000), AfterValidator(storable)]
 
 
 class PaymentOpened(BaseModel):
@@ -45,8 +52,8 @@ class BeneficiaryWish(_Input):
     """An account to be paid to; it is stored here and nowhere else."""
 
     provider: Annotated[str, Field(pattern=NAME_PATTERN)]
-    account: Annotated[str, Field(min_length=1, max_length=128)]
-    name: Annotated[str, Field(max_length=128)] = ""
+    account: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(storable)]
+    name: Annotated[str, Field(max_length=128), AfterValidator(storable)] = ""
 
 
 class BeneficiaryKnown(BaseModel):

@@ -6,7 +6,7 @@ from typing import Final
 
 from payment_gateway.application.orders import TakeOrders
 from payment_gateway.application.register import OrderRegister, Position
-from sps.eventlog.port import EventLog
+from sps.eventlog.port import EventLog, OffsetGone
 from sps.eventlog.topics import PAYOUTS, TOPICS
 from sps.runtime.lifecycle import Supervisor
 
@@ -34,7 +34,13 @@ class OrderConsumer:
         """The register is asked for the offset once; after trouble the loop begins anew and asks again."""
         following = await self._register.next_offset(partition)
         while True:
-            records = await self._log.read(PAYOUTS, partition, following, limit=READ_MAX, wait_s=READ_WAIT_S)
+            try:
+                records = await self._log.read(
+                    PAYOUTS, partition, following, limit=READ_MAX, wait_s=READ_WAIT_S
+                )
+            except OffsetGone as gone:  # trimmed, or another log: orders prove themselves, repeats are known
+                following = gone.start
+                continue
             for record in records:
                 if await self._take.take(Position(partition, record.offset), record.value):
                     self._taken()

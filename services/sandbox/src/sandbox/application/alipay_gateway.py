@@ -84,7 +84,7 @@ class AlipayGateway:
             async with self._store.transaction() as unit:
                 fields = await self._dispatch(unit, method, content)
                 lost = method in MOVES_MONEY and await take(unit, ALIPAY, "drop_answers")
-        except ValueError as error:
+        except (ValueError, SandboxRefused) as error:
             return words.bad_request("isv.invalid-parameter", str(error))
         if lost:
             raise AnswerLost

@@ -70,7 +70,7 @@ class Postman:
         attempts = delivery.attempts + 1
         due_ms = None if taken else next_due_ms(self._world.now_ms(), attempts)
         state = "delivered" if taken else "pending" if due_ms else "given_up"
-        last = f"{status} {text}"[:100]
+        last = f"{status} {text}".replace("\0", "")[:100]
         async with self._store.transaction() as unit:
             await unit.save(replace(delivery, attempts=attempts, state=state, due_ms=due_ms or 0, last=last))
 

@@ -45,7 +45,7 @@ class StripeCheckout:
                 currency=currency,
                 state="open",
                 created_ms=now_ms,
-                expires_ms=int(expires) * 1000 if expires.isdecimal() else now_ms + DAY_MS,
+                expires_ms=whole(expires, "expires_at") * 1000 if expires else now_ms + DAY_MS,
                 return_url=str(form["success_url"]),
                 subject=subject,
                 facts={

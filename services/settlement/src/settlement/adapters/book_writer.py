@@ -7,13 +7,14 @@ balance of the executed state, or the block is not folded.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.adapters import tables
 from settlement.core.books import Entry, Movement, OutOfBalance
 from sps.chain.receipt import Receipt
 from sps.ledger.accounts import CODE_LENGTH, Guard, guard_of
+from sps.runtime.bulk import copy_rows, rows_of, update_rows
 
 GUARD_WORDS: Final = {
     Guard.ANY: "none",
@@ -22,27 +23,30 @@ GUARD_WORDS: Final = {
     Guard.NEVER_POSITIVE: "credit",
 }
 """What the CHECK on the balance row enforces; 1000 may fall below zero, that is an alarm."""
-IN_CLAUSE_MAX: Final = 500
-"""Addresses asked for in one statement."""
 READ_ROWS: Final = 1_000
 """Accounts held in memory at once while all are read."""
+_INBOX: Final = ("height", "cause", "kind", "cause_transaction", "code")
+_TOTALS: Final = ("debits", "credits", "last_height")
+_ACCOUNT: Final = (
+    "address",
+    "code",
+    "currency",
+    "guard",
+    "debits",
+    "credits",
+    "opened_height",
+    "last_height",
+)
+_JOURNAL: Final = ("height", "n", "kind", "cause", "subject", "cause_transaction", "reverses", "time_ms")
+_POSTING: Final = ("height", "n", "i", "address", "amount")
 
 
 class SqlBooks:
-    """Writes within the caller's transaction."""
+    """Writes within the caller's transaction, each kind of row in one go."""
 
     async def record_receipts(self, connection: AsyncConnection, receipts: Sequence[Receipt]) -> None:
-        rows = [
-            {
-                "height": receipt.height,
-                "cause": receipt.index,
-                "kind": receipt.kind,
-                "cause_transaction": receipt.transaction,
-                "code": receipt.code,
-            }
-            for receipt in receipts
-        ]
-        await _insert(connection, tables.inbox, rows)
+        rows = [(each.height, each.index, each.kind, each.transaction, each.code) for each in receipts]
+        await copy_rows(connection, tables.inbox, _INBOX, rows)
 
     async def record_movements(
         self,
@@ -52,9 +56,10 @@ class SqlBooks:
         balances: Mapping[str, int],
     ) -> None:
         """Add the block's movements; `balances` are the executed state's, absent means zero."""
-        known = await _balances(connection, list(moved))
-        fresh: list[dict[str, Any]] = []
-        changed: list[dict[str, Any]] = []
+        rows = await rows_of(connection, tables.account, "address", ("debits", "credits"), list(moved))
+        known = {address: (debits, credits_) for address, debits, credits_ in rows}
+        fresh: list[tuple[Any, ...]] = []
+        changed: list[tuple[Any, ...]] = []
         for address, movement in moved.items():
             debits, credits_ = known.get(address, (0, 0))
             debits, credits_ = debits + movement.debits, credits_ + movement.credits
@@ -62,35 +67,27 @@ class SqlBooks:
                 raise OutOfBalance(
                     f"{address} at height {height}: {debits - credits_} != {balances.get(address, 0)}"
                 )
-            row = {"a": address, "d": debits, "c": credits_, "h": height}
-            (changed if address in known else fresh).append(row)
-        await _insert(connection, tables.account, [_opened(row) for row in fresh])
-        if changed:
-            await connection.execute(_MOVE, changed)
+            if address in known:
+                changed.append((address, debits, credits_, height))
+            else:
+                fresh.append((address, *_described(address), debits, credits_, height, height))
+        await copy_rows(connection, tables.account, _ACCOUNT, fresh)
+        await update_rows(connection, tables.account, "address", _TOTALS, changed)
 
     async def record_entries(
         self, connection: AsyncConnection, height: int, time_ms: int, entries: Sequence[Entry]
     ) -> None:
         journals = [
-            {
-                "height": height,
-                "n": entry.n,
-                "kind": entry.journal.kind,
-                "cause": entry.cause,
-                "subject": entry.subject,
-                "cause_transaction": entry.transaction,
-                "reverses": entry.journal.reverses,
-                "time_ms": time_ms,
-            }
-            for entry in entries
+            (height, e.n, e.journal.kind, e.cause, e.subject, e.transaction, e.journal.reverses, time_ms)
+            for e in entries
         ]
         lines = [
-            {"height": height, "n": entry.n, "i": i, "address": line.account, "amount": line.amount}
+            (height, entry.n, i, line.account, line.amount)
             for entry in entries
             for i, line in enumerate(entry.journal.postings)
         ]
-        await _insert(connection, tables.journal, journals)
-        await _insert(connection, tables.posting, lines)
+        await copy_rows(connection, tables.journal, _JOURNAL, journals)
+        await copy_rows(connection, tables.posting, _POSTING, lines)
 
     async def balances(self, connection: AsyncConnection) -> dict[str, int]:
         """Every account's stored balance; zero is left out."""
@@ -105,40 +102,6 @@ class SqlBooks:
         return found
 
 
-_MOVE: Final = (
-    update(tables.account)
-    .where(tables.account.c.address == bindparam("a"))
-    .values(debits=bindparam("d"), credits=bindparam("c"), last_height=bindparam("h"))
-)
-
-
-def _opened(row: dict[str, Any]) -> dict[str, Any]:
-    address = row["a"]
-    return {
-        "address": address,
-        "code": address[:CODE_LENGTH],
-        "currency": address.rpartition("/")[2],
-        "guard": GUARD_WORDS[guard_of(address)],
-        "debits": row["d"],
-        "credits": row["c"],
-        "opened_height": row["h"],
-        "last_height": row["h"],
-    }
-
-
-async def _balances(connection: AsyncConnection, addresses: Sequence[str]) -> dict[str, tuple[int, int]]:
-    account = tables.account
-    found: dict[str, tuple[int, int]] = {}
-    for start in range(0, len(addresses), IN_CLAUSE_MAX):
-        rows = await connection.execute(
-            select(account.c.address, account.c.debits, account.c.credits).where(
-                account.c.address.in_(addresses[start : start + IN_CLAUSE_MAX])
-            )
-        )
-        found.update({row.address: (row.debits, row.credits) for row in rows})
-    return found
-
-
-async def _insert(connection: AsyncConnection, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
-    if rows:
-        await connection.execute(insert(table), rows)
+def _described(address: str) -> tuple[str, str, str]:
+    """Code, currency and guard."""
+    return address[:CODE_LENGTH], address.rpartition("/")[2], GUARD_WORDS[guard_of(address)]

@@ -13,11 +13,13 @@ from settlement.adapters.book_writer import SqlBooks
 from settlement.core.books import Entry, movements_of
 from sps.chain.genesis import Genesis, chain_id, genesis_bytes
 from sps.chain.state import opening_journals
-from sps.runtime.database import Database
+from sps.runtime.database import Database, one_at_a_time
 from sps.runtime.errors import Refusal
 
 GENESIS_SUBJECT: Final = "genesis"
 GENESIS_HEIGHT: Final = 0
+OPENING: Final = "settlement.opening"
+"""What one transaction at a time may do: find the books empty and open them."""
 
 
 class OtherChain(Refusal):
@@ -28,6 +30,7 @@ async def open_books(database: Database, genesis: Genesis) -> None:
     """Write the opening entries once; raises `OtherChain` when the books belong to another genesis."""
     ours = chain_id(genesis_bytes(genesis)).hex()
     async with database.transaction() as connection:
+        await one_at_a_time(connection, OPENING)
         theirs = await connection.scalar(select(tables.book.c.chain_id))
         if theirs is None:
             await _open(connection, genesis, ours)

@@ -4,6 +4,7 @@ The probe names each step, so that a test can stop the service between any two o
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -105,8 +106,8 @@ class SettlementProjection:
         self._metrics.books.written(folded.entries)
         self._metrics.rates.quoted(folded.news)
         self._metrics.rates.judged(folded.verdicts)
-        for order in folded.orders:
-            self._metrics.orders.signed.labels(order.kind).inc()
+        for kind, count in Counter(order.kind for order in folded.orders).items():
+            self._metrics.orders.signed.labels(kind).inc(count)
         for verdict in folded.verdicts:
             if verdict.code != OK:
                 self._log.error("rates.refused", code=verdict.code, transaction=verdict.transaction)

@@ -10,12 +10,16 @@ from settlement.adapters.tables import open_quote, payout_order, rate_document
 from settlement.application.ports import StoredOrder
 from settlement.core.quotes import QuoteNews
 from settlement.core.rates import OPEN, RateDocument, Submitted, Verdict
+from sps.runtime.bulk import among, copy_rows
 from sps.runtime.clock import Clock
-from sps.runtime.database import Database
+from sps.runtime.database import Database, one_at_a_time
 from sps.runtime.outbox import TransactionOutbox
 from sps.transactions.codec import encode, transaction_hash
 from sps.transactions.vocabulary import LockQuote
 from sps.transactions.vocabulary import PublishRates as Publication
+
+SUBMITTING: Final = "settlement.rates"
+"""What one transaction at a time may do: count a try of a document, or keep it first."""
 
 
 class SqlOrders:
@@ -33,20 +37,19 @@ class SqlOrders:
             return [StoredOrder(*row) for row in rows]
 
     async def mark(self, orders: Sequence[StoredOrder]) -> None:
-        places = [order.seq for order in orders]
+        row = payout_order.c
         async with self._database.transaction() as connection:
+            places = among(connection, row.seq, [order.seq for order in orders])
             await connection.execute(
                 update(payout_order)
-                .where(payout_order.c.seq.in_(places), payout_order.c.published_ms.is_(None))
+                .where(places, row.published_ms.is_(None))
                 .values(published_ms=self._clock.now_ms())
             )
 
 
 async def write_orders(connection: AsyncConnection, bodies: Sequence[tuple[str, bytes]]) -> None:
     """For the fold: orders by identifier with their signed bytes."""
-    rows = [{"id": name, "body": body, "published_ms": None} for name, body in bodies]
-    if rows:
-        await connection.execute(insert(payout_order), rows)
+    await copy_rows(connection, payout_order, ("id", "body"), bodies)
 
 
 class SqlRates:
@@ -75,17 +78,19 @@ class SqlRates:
     async def submit(self, document: RateDocument, raw: bytes, publication: Publication) -> None:
         digest = document.digest.hex()
         submission = {"submission": transaction_hash(encode(publication)).hex(), "verdict": OPEN}
-        row = rate_document.c
+        first = _described(document) | {
+            "fetched_ms": self._clock.now_ms(),
+            "document": raw,
+            "tries": 1,
+        }
         async with self._database.transaction() as connection:
+            await one_at_a_time(connection, SUBMITTING)
             again = await connection.execute(
-                update(rate_document).where(row.digest == digest).values(tries=row.tries + 1, **submission)
+                update(rate_document)
+                .where(rate_document.c.digest == digest)
+                .values(tries=rate_document.c.tries + 1, **submission)
             )
             if not again.rowcount:
-                first = _described(document) | {
-                    "fetched_ms": self._clock.now_ms(),
-                    "document": raw,
-                    "tries": 1,
-                }
                 await connection.execute(insert(rate_document).values(**first, **submission))
             await self._outbox.add(connection, publication)
 
@@ -125,19 +130,16 @@ class SqlQuotes:
     async def offer(self, snapshot: str, quotes: Sequence[str], locks: Sequence[LockQuote]) -> None:
         async with self._database.transaction() as connection:
             await self._outbox.add(connection, *locks)
-            await connection.execute(
-                update(open_quote).where(open_quote.c.id.in_(list(quotes))).values(snapshot=snapshot)
-            )
+            offered = among(connection, open_quote.c.id, quotes)
+            await connection.execute(update(open_quote).where(offered).values(snapshot=snapshot))
 
 
 async def write_quotes(connection: AsyncConnection, height: int, news: QuoteNews) -> None:
     """For the fold: new requests wait, what is locked or over waits no more."""
-    rows = [{"id": quote, "requested_height": height, "snapshot": None} for quote in news.requested]
-    if rows:
-        await connection.execute(insert(open_quote), rows)
+    rows = [(quote, height) for quote in news.requested]
+    await copy_rows(connection, open_quote, ("id", "requested_height"), rows)
     if news.late:
-        await connection.execute(
-            update(open_quote).where(open_quote.c.id.in_(news.late)).values(snapshot=None)
-        )
+        late = among(connection, open_quote.c.id, news.late)
+        await connection.execute(update(open_quote).where(late).values(snapshot=None))
     if news.over:
-        await connection.execute(open_quote.delete().where(open_quote.c.id.in_(news.over)))
+        await connection.execute(open_quote.delete().where(among(connection, open_quote.c.id, news.over)))

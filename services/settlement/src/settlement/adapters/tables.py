@@ -13,10 +13,11 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    text,
 )
 
 from sps.ledger.journal import BALANCE_MAX
-from sps.runtime.tables import BIG_SERIAL, service_metadata
+from sps.runtime.tables import BIG_SERIAL, bytewise_text, service_metadata
 
 METADATA: Final = service_metadata()
 STREAM: Final = "settlement"
@@ -33,7 +34,7 @@ book: Final = Table(
 account: Final = Table(
     "account",
     METADATA,
-    Column("address", String(200), primary_key=True),
+    Column("address", bytewise_text(200), primary_key=True),
     Column("code", String(4), nullable=False),
     Column("currency", String(3), nullable=False),
     Column("guard", String(8), nullable=False),
@@ -71,7 +72,7 @@ posting: Final = Table(
     Column("height", BigInteger, primary_key=True, autoincrement=False),
     Column("n", Integer, primary_key=True, autoincrement=False),
     Column("i", Integer, primary_key=True, autoincrement=False),
-    Column("address", String(200), ForeignKey("account.address"), nullable=False),
+    Column("address", bytewise_text(200), ForeignKey("account.address"), nullable=False),
     Column("amount", BigInteger, nullable=False),
     CheckConstraint("amount <> 0", name="not_zero"),
     Index(None, "address", "height"),
@@ -95,6 +96,12 @@ payout_order: Final = Table(
     Column("body", LargeBinary, nullable=False),
     Column("published_ms", BigInteger, nullable=True),
     UniqueConstraint("id"),
+    Index(
+        "ix_payout_order_open",
+        "seq",
+        postgresql_where=text("published_ms IS NULL"),
+        sqlite_where=text("published_ms IS NULL"),
+    ),
 )
 
 rate_document: Final = Table(
@@ -105,9 +112,9 @@ rate_document: Final = Table(
     Column("as_of_ms", BigInteger, nullable=False),
     Column("fetched_ms", BigInteger, nullable=False),
     Column("document", LargeBinary, nullable=False),
-    Column("tries", Integer, nullable=False),
-    Column("submission", String(64), nullable=False),
-    Column("verdict", String(40), nullable=False),
+    Column("tries", Integer, nullable=False, server_default="1"),
+    Column("submission", String(64), nullable=False, server_default=text("''")),
+    Column("verdict", String(40), nullable=False, server_default=text("''")),
     Index(None, "submission"),
     Index(None, "as_of_ms"),
 )

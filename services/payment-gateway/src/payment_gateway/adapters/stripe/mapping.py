@@ -12,7 +12,7 @@ from msgspec import Struct
 from payment_gateway.core.outcome import Accepted, Outcome, Rejected, Returned, Sent, Unknown
 from payment_gateway.core.payment import Found
 from payment_gateway.core.units import ProviderUnit, Units, from_provider, unit_table
-from payment_gateway.core.words import reason_name
+from payment_gateway.core.words import is_reference, reason_name
 from sps.money import Money
 
 T = TypeVar("T")
@@ -20,6 +20,7 @@ T = TypeVar("T")
 AMOUNT_MAX: Final = 99_999_999
 """Eight digits."""
 MINIMUM_CHARGE: Final = 50
+URL_MAX: Final = 4_096
 STEP_THREE_DECIMALS: Final = 10
 STEP_WHOLE: Final = 100
 
@@ -155,9 +156,22 @@ class Failure(Struct):
     error: ErrorBody
 
 
+def open_session(raw: bytes, payment: str) -> Session:
+    """A session for this payment to which a buyer can go; `BadObject` for anything else."""
+    session = read(raw, Session)
+    if session.client_reference_id != payment or not is_reference(session.id):
+        raise BadObject("the session is not the one that was asked for")
+    url = session.url or ""
+    if not url.startswith(("https://", "http://")) or len(url) > URL_MAX or not url.isascii():
+        raise BadObject("the session has no address")
+    if not url.isprintable():
+        raise BadObject("no browser could go to the session's address")
+    return session
+
+
 def found_intent(intent: PaymentIntent, payment: str, raw: bytes) -> Found:
     """The payment intent is the evidence: its received amount and currency, whatever was asked for."""
-    if intent.metadata.get("payment") != payment:
+    if intent.metadata.get("payment") != payment or not is_reference(intent.id):
         raise BadObject("the payment intent is another payment's")
     if intent.status == "canceled":
         return Found("failed", raw, intent.id, reason="canceled")

@@ -27,7 +27,7 @@ from payment_gateway.core.outcome import Absent, Outcome, Rejected, Unknown
 from payment_gateway.core.payment import Found
 from payment_gateway.core.payout import HOUR_MS, Rules
 from payment_gateway.core.units import ProviderUnit, UnitRefused, to_provider
-from payment_gateway.core.words import reason_name
+from payment_gateway.core.words import is_reference, reason_name
 from sps.money import Money, MoneyRefused
 
 NAME: Final = "stripe"
@@ -71,12 +71,10 @@ class StripeProvider:
     async def checkout(self, wish: CheckoutWish) -> Checkout:
         try:
             raw = await self._client.post("checkout/sessions", _session_form(wish), wish.payment)
-            session = mapping.read(raw, mapping.Session)
+            session = mapping.open_session(raw, wish.payment)
         except (StripeRefused, mapping.BadObject) as error:
             raise ProviderTrouble(str(error)) from error
-        if session.client_reference_id != wish.payment or not session.url:
-            raise ProviderTrouble("the session is not the one that was asked for")
-        return Checkout(session.url, session.id)
+        return Checkout(session.url or "", session.id)
 
     async def find_payment(self, payment: str, reference: str, trade: str = "") -> Found:
         try:
@@ -221,6 +219,8 @@ def _refund_route(instruction: Instruction) -> _Route:
 
 def _judge(instruction: Instruction, route: _Route, movement: mapping.Movement, raw: bytes) -> Outcome:
     """What an object means, after it has been checked to be this order's and of this amount."""
+    if not is_reference(movement.id):
+        return Unknown("bad_answer")
     if movement.metadata.get("order") != instruction.id:
         return Unknown("other_order")
     if not _same(instruction.amount, movement, route):

@@ -55,7 +55,7 @@ def _folded() -> None:
         "event",
         sa.Column("height", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("n", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("subject", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.String(length=64), nullable=False),
         sa.Column("cause_transaction", sa.LargeBinary(length=32), nullable=True),
         sa.Column("time_ms", sa.BigInteger(), nullable=False),
         sa.Column("receipt", sa.LargeBinary(), nullable=False),

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from sps.runtime.tables import create_common_tables, drop_common_tables
+from sps.runtime.tables import bytewise_text, create_common_tables, drop_common_tables
 
 revision = "0001"
 down_revision = None
@@ -21,7 +21,7 @@ def upgrade() -> None:
 def _create_accounts() -> None:
     op.create_table(
         "account",
-        sa.Column("address", sa.String(length=200), nullable=False),
+        sa.Column("address", bytewise_text(200), nullable=False),
         sa.Column("code", sa.String(length=4), nullable=False),
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("guard", sa.String(length=8), nullable=False),
@@ -69,7 +69,7 @@ def _create_entries() -> None:
         sa.Column("height", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("n", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("i", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("address", sa.String(length=200), nullable=False),
+        sa.Column("address", bytewise_text(200), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("amount <> 0", name=op.f("ck_posting_not_zero")),
         sa.ForeignKeyConstraint(["address"], ["account.address"], name=op.f("fk_posting_address_account")),

@@ -1,0 +1,1 @@
+"""What `sps doctor` looks at before anything starts. Nothing here writes anywhere."""

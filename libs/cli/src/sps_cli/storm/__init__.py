@@ -1,0 +1,1 @@
+"""The storm: an installation under load while its processes, servers and networks fail on purpose."""
