@@ -2,11 +2,16 @@
 
 import asyncio
 import random
+import sys
 
+import httpx
 import pytest
 import pytest_asyncio
 from fleet_kit import SEED, moment, table, town
+from platform_kit import eventually
 
+from sps_cli.fleet import Fleet
+from sps_cli.servers.ports import free_port
 from sps_cli.storm.faults import Fault
 from sps_cli.wiring import NODES, SERVICES
 
@@ -35,10 +40,9 @@ NETWORKS = (
 async def fleet(request, tmp_path_factory):
     async with town(tmp_path_factory.mktemp("fleet")) as here:
         yield here
-        reporter = request.config.pluginmanager.getplugin("terminalreporter")
-        reporter.ensure_newline()
-        for line in table(here.strikes):
-            reporter.write_line(line)
+        plugins = request.config.pluginmanager
+        with plugins.getplugin("capturemanager").global_and_fixture_disabled():
+            sys.stdout.write("\n".join(["", *table(here.strikes), ""]))
 
 
 async def test_stories_end_as_told_on_nine_processes(fleet):
@@ -69,6 +73,37 @@ async def test_providers_that_lose_answers_while_a_gateway_dies_are_paid_once(fl
     for provider in ("alipay", "stripe"):
         await fleet.misbehave(provider=provider, drop_answer_after_executing=3, repeat=2, shuffle=True)
     await fleet.suffers(Fault("kill", "payment-gateway", 0.0), Fault("kill", "settlement", 1.0))
+
+
+@pytest.mark.parametrize("name", ["settlement", "payment-gateway"])
+async def test_one_that_was_replaced_while_it_stood_still_ends_when_it_wakes(fleet, name):
+    usual, monitor = fleet.arena.fleet, free_port()
+    usual.pause(name)
+    twin = Fleet(fleet.arena.folder, usual.wiring.backends)
+    try:
+        await twin.start_one(name, port=free_port(), monitor_port=monitor)
+        await eventually(lambda: _not_ready(monitor), UP_S)
+        usual.resume(name)
+        async with asyncio.timeout(UP_S):
+            assert await usual.ended(name) == 1
+        assert "Fenced" in usual.tail(name)
+        await asyncio.sleep(moment(f"twin of {name}", 3.0))
+        ended = await twin.stop([name])
+        assert ended[name].well
+    finally:
+        await twin.close()
+    await usual.start_one(name)
+    await fleet.is_exact()
+
+
+async def _not_ready(monitor):
+    """What is wrong with the process at this port; nothing when it is ready."""
+    try:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.get(f"http://127.0.0.1:{monitor}/health/ready")
+    except httpx.TransportError as error:
+        return repr(error)
+    return "" if answer.is_success else answer.text
 
 
 @pytest.mark.parametrize("server", ["kafka", "postgres"])

@@ -4,9 +4,10 @@ The carriers are fakes of the port `Carrier` that keep its promises; or the real
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -182,6 +183,18 @@ class Town:
             "worker_pause_s": 0.02,
         }
         return Settings(**(values | self._settings))
+
+    @contextlib.asynccontextmanager
+    async def another(self) -> AsyncIterator[CarrierGateway]:
+        """A second instance of the gateway on the same database and log, with the same carriers."""
+        gateway = await bootstrap(
+            self.settings(), log=self.log, clock=self.clock, carriers=self.carriers, peers=Nobody()
+        )
+        await gateway.start()
+        try:
+            yield gateway
+        finally:
+            await gateway.stop()
 
     async def funded(
         self, name: str = "deal", carrier: str = "dhl", booked_ms: int = NOW_MS, **changes: Any

@@ -25,6 +25,7 @@ from sps.runtime.http import HttpServer
 APP_ID = "2021000000000001"
 KEY = "sk_test_merchant"
 WAIT_S = 10.0
+PATIENCE_S = 60.0
 
 
 @cache
@@ -199,7 +200,7 @@ async def running(directory: Path, platform: Platform | None = None, **more: Any
     await platform.server.start()
     settings = settings_of(directory, platform.server.url, **more)
     sandbox = await bootstrap(settings)
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_S) as client:
         try:
             await sandbox.start()
             yield Stage(sandbox, Merchant(sandbox.url, client, platform.server.url), platform, settings)

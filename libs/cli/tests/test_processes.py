@@ -168,7 +168,7 @@ async def test_an_unknown_setting_and_a_missing_one_are_refused_together(folder)
 
 async def test_a_process_needs_to_know_its_event_log(folder) -> None:
     await refused(folder, "node-0", "SETTING_MISSING", without="CONSENSUS_NODE_EVENT_LOG")
-    line = await refused(folder, "node-0", "EVENT_LOG_REFUSED", event_log="redis://x")
+    line = await refused(folder, "node-0", "BAD_ADDRESS", event_log="redis://x")
     assert "kafka://host:port" in line
 
 

@@ -56,7 +56,7 @@ async def test_the_migrations_make_the_tables_there_and_back_and_there_again(dat
 async def test_addresses_are_ordered_by_bytes_whatever_the_servers_alphabet_is(postgres_database):
     await upgrade(postgres_database, "settlement")
     made = Database(postgres_database)
-    query = "SELECT collation_name FROM information_schema.columns WHERE column_name = 'address'"
+    query = "SELECT collation_name FROM information_schema.columns WHERE column_name = 'address' AND table_schema = 'public'"
     async with made.reading() as connection:
         assert list(await connection.scalars(text(query))) == ["C", "C"]
     await made.stop()

@@ -100,12 +100,13 @@ class Fleet:
         except* NotReady as several:
             raise several.exceptions[0] from None
 
-    async def start_one(self, name: str) -> None:
-        """Start one process; it may take seconds until it is ready."""
+    async def start_one(self, name: str, **changes: object) -> None:
+        """Start one process, with other settings than usual if some are named; it is ready seconds later."""
         if self.alive(name):
             raise ValueError(f"{name} runs already")
         self._told_to_end.discard(name)
-        variables = foreign_environment() | environment(self.wiring.settings(name))
+        settings = self.wiring.settings(name).model_copy(update=changes)
+        variables = foreign_environment() | environment(settings)
         with self._log_file(name).open("ab") as output:
             self._running[name] = await asyncio.create_subprocess_exec(
                 sys.executable,

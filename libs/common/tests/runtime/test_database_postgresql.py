@@ -190,6 +190,21 @@ async def test_a_database_that_is_not_there_is_not_trouble(database: Database) -
     await wrong.stop()
 
 
+async def test_tables_that_a_newer_release_has_changed_cost_one_try(database: Database) -> None:
+    newer = Database(database.url)
+    change = f"ALTER TABLE {outbox_batch.name} ALTER sealed_ms TYPE integer"
+    async with database.transaction() as connection:
+        assert await marks(connection) == [0, 0]
+    async with newer.transaction() as connection:
+        await connection.execute(text(change))
+    with pytest.raises(DatabaseTrouble):
+        async with database.transaction() as connection:
+            await marks(connection)
+    async with database.transaction() as connection:
+        assert await marks(connection) == [0, 0]
+    await newer.stop()
+
+
 async def test_one_name_is_held_by_one_transaction_at_a_time(database: Database) -> None:
     order: list[str] = []
 

@@ -9,6 +9,7 @@ from runtime_kit import (
     ExecutedChain,
     KnowingPeers,
     Running,
+    SeenProjection,
     new_database,
     new_log,
     put_batch,
@@ -19,10 +20,10 @@ from runtime_kit import (
 from sps.chain.block import encode_committed
 from sps.eventlog.memory import MemoryLog
 from sps.eventlog.port import LogTrouble
-from sps.runtime import block_reader, chain_walk
-from sps.runtime import follower as follower_module
+from sps.runtime import block_reader, chain_walk, going_again
 from sps.runtime.chain_fold import ChainFold
 from sps.runtime.database import Database
+from sps.runtime.follower import Follower
 from sps.signing import verify
 
 STEPS = ["verified", "executed", "projected", "cursor", "committed"]
@@ -157,7 +158,7 @@ async def test_blocks_that_stood_too_far_ahead_of_their_place_are_read_again(
 
 
 async def test_trouble_on_the_way_back_up_does_not_begin_it_anew(log, database, monkeypatch) -> None:
-    monkeypatch.setattr(follower_module, "AGAIN_BLOCKS_MAX", 10)
+    monkeypatch.setattr(going_again, "BLOCKS_MAX", 10)
     chain = ExecutedChain()
     chain.grow(60)
     await chain.publish(log)
@@ -189,3 +190,35 @@ async def test_trouble_on_the_way_back_up_does_not_begin_it_anew(log, database, 
         assert follower.height == 60
         assert follower.state.app_hash == chain.state.app_hash
     assert executed == list(range(1, 61))
+
+
+async def test_a_database_that_fails_often_does_not_make_the_chain_executed_anew_each_time(
+    log, database, monkeypatch
+) -> None:
+    chain = ExecutedChain()
+    chain.grow(40)
+    await chain.publish(log)
+    rebuilt = 0
+    rebuild = Follower._rebuild
+
+    async def counted(follower) -> None:
+        nonlocal rebuilt
+        rebuilt += 1
+        await rebuild(follower)
+
+    class Trembling(SeenProjection):
+        """The first five times it is asked something goes wrong, whatever the block is."""
+
+        left = 5
+
+        async def apply(self, connection, block) -> None:
+            if self.left:
+                self.left -= 1
+                raise OSError("connection reset")
+            await super().apply(connection, block)
+
+    monkeypatch.setattr(Follower, "_rebuild", counted)
+    async with Running(chain, log, database, projection=Trembling()) as follower:
+        await within(follower.reached(40))
+    assert rebuilt == 2, "at the start, and after the first group"
+    assert await seen(database) == expected(chain)

@@ -4,17 +4,21 @@ from pathlib import Path
 
 import pytest
 from chain_kit import make_genesis
+from chain_story import rates
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
+from sqlalchemy import insert
+from sqlalchemy.exc import OperationalError
 
 from sps.chain.genesis import Genesis, genesis_bytes
 from sps.eventlog.memory import MemoryLog
 from sps.runtime.clock import ManualClock
 from sps.runtime.member import ChainMember, WrongKey
+from sps.runtime.outbox_facts import oldest_unconfirmed_ms
 from sps.runtime.projection import NoProjection
 from sps.runtime.projection_cursor import OtherChain
 from sps.runtime.settings import ServiceSettings
-from sps.runtime.tables import service_metadata
+from sps.runtime.tables import outbox_batch, service_metadata
 
 
 @dataclass
@@ -70,3 +74,42 @@ async def test_the_database_of_another_chain_is_refused_before_anything_is_writt
     with pytest.raises(OtherChain, match="OTHER_CHAIN"):
         await other.start()
     await other.stop()
+
+
+async def test_the_age_of_the_oldest_fact_and_of_what_is_projected_grow_with_the_clock(tmp_path):
+    member = Place(tmp_path).member(make_genesis(1))
+    clock, registry = member._clock, member._registry
+    member.follow(NoProjection())
+    with pytest.raises(OperationalError):
+        await member._look()
+    async with member.database.transaction() as connection:
+        await connection.run_sync(service_metadata().create_all)
+    await member._look()
+    assert registry.get_sample_value("sps_outbox_oldest_age_seconds") == 0
+    async with member.database.transaction() as connection:
+        await member.outbox.add(connection, rates(1))
+    await member._look()
+    clock.advance(90_000)
+    assert registry.get_sample_value("sps_outbox_oldest_age_seconds") == 90
+    behind_s = (clock.now_ms() - member.follower.state.time_ms) / 1_000
+    assert registry.get_sample_value("sps_projection_age_seconds") == behind_s
+    assert registry.get_sample_value("sps_db_pool_connections", {"state": "idle"}) >= 1
+    await member.stop()
+
+
+async def test_a_confirmed_fact_has_no_age(tmp_path):
+    member = Place(tmp_path).member(make_genesis(1))
+    member.follow(NoProjection())
+    async with member.database.transaction() as connection:
+        await connection.run_sync(service_metadata().create_all)
+        await connection.execute(
+            insert(outbox_batch).values(seq=1, digest=b"d" * 32, record=None, sealed_ms=5, confirmed_height=1)
+        )
+        assert await oldest_unconfirmed_ms(connection) is None
+        await connection.execute(
+            insert(outbox_batch).values(
+                seq=2, digest=b"e" * 32, record=b"r", sealed_ms=7, confirmed_height=None
+            )
+        )
+        assert await oldest_unconfirmed_ms(connection) == 7
+    await member.stop()

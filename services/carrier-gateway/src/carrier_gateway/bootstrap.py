@@ -58,7 +58,7 @@ class CarrierGateway:
         self.registry: Final = CollectorRegistry()
         self._settings: Final = settings
         self._carriers: Final = dict(carriers)
-        tally = GatewayMetrics(self.registry)
+        tally = GatewayMetrics(self.registry, self._carriers)
         self.member: Final = ChainMember(
             settings,
             "carrier",

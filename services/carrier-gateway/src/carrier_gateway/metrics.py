@@ -1,6 +1,7 @@
 """Every metric of the gateway. No label ever holds a number, a person or a contract."""
 
 import time
+from collections.abc import Iterable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -12,7 +13,7 @@ WEBHOOKS: Final = {"accepted": "ok"}
 class GatewayMetrics:
     """The port `Tally`."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, carriers: Iterable[str] = ()) -> None:
         self._received: Final = Counter(
             "sps_webhooks_received_total",
             "Webhooks by what became of them: ok, duplicate, or why refused",
@@ -52,6 +53,10 @@ class GatewayMetrics:
             ("kind", "code"),
             registry=registry,
         )
+
+        for carrier in carriers:
+            for result in ("ok", "duplicate"):
+                self._received.labels(carrier, result)
 
     def received(self, carrier: str, verdict: str) -> None:
         self._received.labels(carrier, WEBHOOKS.get(verdict, verdict)).inc()

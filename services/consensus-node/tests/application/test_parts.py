@@ -216,6 +216,14 @@ async def test_the_inbox_gives_groups_in_order_and_says_when_it_is_full() -> Non
         await asyncio.wait_for(inbox.room(below=10), 0.01)
 
 
+async def test_what_is_put_first_comes_before_all_that_waits() -> None:
+    inbox = Inbox()
+    for number in (2, 3):
+        inbox.put(Tick(number))
+    inbox.put_first(Tick(1))
+    assert [item.now_ms for item in await inbox.take()] == [1, 2, 3]
+
+
 def test_the_steady_clock_never_goes_back() -> None:
     wall = ManualClock(1_000)
     steady = SteadyClock(wall)

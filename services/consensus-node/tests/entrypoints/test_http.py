@@ -8,10 +8,10 @@ import pytest
 from chain_kit import API, ChainKit
 from prometheus_client import CollectorRegistry
 
+from consensus_node.adapters import peers as peers_module
 from consensus_node.adapters.batch_store import BatchStore
 from consensus_node.adapters.block_store import BlockStore
 from consensus_node.adapters.disk import DiskThread
-from consensus_node.adapters import peers as peers_module
 from consensus_node.adapters.peers import HttpPeers
 from consensus_node.entrypoints.http import NodeStatus, create_catch_up
 from consensus_node.metrics import NodeMetrics

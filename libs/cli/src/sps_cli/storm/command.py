@@ -97,8 +97,7 @@ class Storm:
 
     async def _storm(self, load: Load) -> None:
         audit_at = time.monotonic() + AUDIT_EVERY_S
-        while self._left_s() > 0 and not self._ended.is_set() and not self._wrong:
-            await self._rest()
+        while self._left_s() > 0 and not self._wrong and not await self._rest():
             twice = self._chance.random() < TWO_SHARE
             faults = two_at_once(self._chance) if twice else (any_fault(self._chance),)
             self._strikes.append(await struck(self._arena, load, faults))
@@ -134,10 +133,12 @@ class Storm:
             wrong=tuple(dict.fromkeys([*self._wrong, *load.broken, *wrong])),
         )
 
-    async def _rest(self) -> None:
+    async def _rest(self) -> bool:
+        """Between two faults; tell whether it was asked to end."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._chance.uniform(*BETWEEN_S)):
                 await self._ended.wait()
+        return self._ended.is_set()
 
     async def _raise_the_fallen(self) -> None:
         """Nobody ends by himself: that is a finding, and the storm goes on with him."""

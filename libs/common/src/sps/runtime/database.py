@@ -125,7 +125,8 @@ class Database:
         connection = self._engine.connect()
         try:
             await connection.start()
-            await connection.execution_options(**manner_of(self._dialect, writes=writes))
+            if manner := manner_of(self._dialect, writes=writes):
+                await connection.execution_options(**manner)
             await connection.begin()
         except BaseException as error:
             await _throw_away(connection)

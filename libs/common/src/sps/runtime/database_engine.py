@@ -155,7 +155,7 @@ def _postgres_stands(connection: Any, record: Any, _proxy: Any) -> None:
     if since is None or time.monotonic() - since < IDLE_S:
         return
     try:
-        connection.run_async(lambda driver: driver.execute(";", timeout=PING_S))
+        connection.run_async(lambda driver: driver.execute("SELECT 1", timeout=PING_S))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         connection.driver_connection.terminate()
         gone = DisconnectionError("it does not answer any more")

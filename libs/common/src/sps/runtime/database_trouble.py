@@ -3,6 +3,7 @@
 import sqlite3
 from typing import Final
 
+import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -61,7 +62,8 @@ def is_refused_commit(error: BaseException) -> bool:
 
 
 def _is_worldly(error: DBAPIError) -> bool:
-    if error.connection_invalidated:
+    changed = isinstance(getattr(error.orig, "__cause__", None), asyncpg.InvalidCachedStatementError)
+    if error.connection_invalidated or changed:  # a newer release has changed the tables under us
         return True
     state: str | None = getattr(error.orig, "sqlstate", None)
     if state:

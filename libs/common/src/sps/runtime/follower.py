@@ -19,9 +19,9 @@ from sps.chain.receipt import Receipt
 from sps.chain.state import ChainState
 from sps.eventlog.port import EventLog
 from sps.runtime.block_reader import BlockReader, Proved
-from sps.runtime.chain_fold import ChainFold, Divergence
+from sps.runtime.chain_fold import ChainFold
 from sps.runtime.database import Database
-from sps.runtime.errors import Trouble
+from sps.runtime.going_again import GoingAgain, bounded
 from sps.runtime.lifecycle import Backoff, Supervisor
 from sps.runtime.metrics import FollowerMetrics
 from sps.runtime.outbox_facts import TransactionOutbox
@@ -36,29 +36,11 @@ __all__ = ["ExecutedBlock", "Follower", "NoProjection", "Projection"]
 
 GROUP_BLOCKS_MAX: Final = 64
 """Blocks that share a database transaction when the follower is far behind."""
-AGAIN_BLOCKS_MAX: Final = 1_024
-"""Blocks that are executed again in one go, below what is projected."""
-AGAIN_BREATH: Final = 64
-"""Of these, how many before the loop may do something else."""
-GROUP_BYTES_MAX: Final = 8 * 1024 * 1024
-"""Payload bytes of such a group; a single block may have more."""
 READY_LAG_MAX: Final = 50
 """Blocks behind the newest known one; more and the service is not ready."""
-STALL_S: Final = 30.0
-"""Going again over what is projected must make progress within this time."""
 LOOP: Final = "follower"
 BACKOFF: Final = Backoff(first_s=0.05, longest_s=1.0)
 """When the log or the database is back, nobody waits long for the follower."""
-
-
-class _Again:
-    """The way back up to the cursor, begun and perhaps interrupted."""
-
-    def __init__(self, cursor: Cursor, fold: ChainFold, reader: BlockReader) -> None:
-        self.cursor: Final = cursor
-        self.fold: Final = fold
-        self.reader: Final = reader
-        self.taken: list[Proved] = []
 
 
 class Follower:
@@ -95,11 +77,12 @@ class Follower:
         self._receipts: Final = ReceiptBook()
         self._fold = self._new_fold()
         self._genesis_app_hash: Final = self._fold.app_hash
-        self._again: _Again | None = None
+        self._again: GoingAgain | None = None
         self._reader = self._new_reader((0, b""))
         self._usable = False
         """The state in memory is the one at the cursor, or at `_pending`."""
         self._taken: list[Proved] = []
+        self._group_max = GROUP_BLOCKS_MAX
         self._pending: ExecutedBlock | None = None
         self._height = 0
         self._moved = asyncio.Event()
@@ -180,7 +163,7 @@ class Follower:
                 self._current.set()
             return
         self._probe("follower.verified")
-        group = _bounded(self._taken)
+        group = bounded(self._taken[: self._group_max])
         batches = await self._fold.batches_of(group)
         if len(group) == 1:
             await self._apply_one(group[0], batches)
@@ -199,6 +182,7 @@ class Follower:
         async with self._database.transaction() as connection:
             await self._take(connection, executed)
         self._pending = None
+        self._group_max = min(GROUP_BLOCKS_MAX, 2 * self._group_max)
         self._committed([executed])
 
     async def _take(self, connection: AsyncConnection, executed: ExecutedBlock) -> None:
@@ -207,8 +191,11 @@ class Follower:
         await self._project(connection, executed)
 
     async def _apply_group(self, group: Sequence[Proved], batches: Mapping[bytes, Batch]) -> None:
-        """Several blocks in one transaction. When that fails, the state in memory is ahead: made anew."""
-        self._usable = False
+        """Several blocks in one transaction. When that fails, the state in memory is ahead: made anew.
+
+        That takes long on a long chain, so afterwards the groups are small at first.
+        """
+        self._usable, self._group_max = False, 1
         done: list[ExecutedBlock] = []
         async with self._database.transaction() as connection:
             await self._row.hold(connection)
@@ -217,7 +204,7 @@ class Follower:
                 self._probe("follower.executed")
                 await self._project(connection, done[-1])
             await self._move_cursor(connection, done[-1])
-        self._usable = True
+        self._usable, self._group_max = True, min(GROUP_BLOCKS_MAX, 2 * len(group))
         del self._taken[: len(group)]
         self._committed(done)
 
@@ -264,10 +251,8 @@ class Follower:
         again = self._again
         if again is None or again.cursor != cursor:
             reader = self._new_reader((cursor.height, cursor.block_id))
-            again = self._again = _Again(cursor, self._new_fold(), reader)
-        await self._replay(again)
-        if again.fold.app_hash != cursor.app_hash:
-            raise Divergence(f"the chain executed again to height {cursor.height} gives another result")
+            again = self._again = GoingAgain(cursor, self._new_fold(), reader, self._receipts)
+        await again.to_the_cursor()
         self._fold, self._reader, self._taken = again.fold, again.reader, again.taken
         self._pending = self._again = None
         self._height = cursor.height
@@ -275,31 +260,6 @@ class Follower:
         self._replayed.set()
         if self._outbox is not None:
             self._outbox.look_again()
-
-    async def _replay(self, again: _Again) -> None:
-        """Fold up to the cursor; blocks above it that were read along are left in `taken`.
-
-        After trouble it goes on where it was.
-        """
-        loop = asyncio.get_running_loop()
-        progress_s = loop.time()
-        height = again.cursor.height
-        while again.fold.height < height:
-            again.taken = again.taken or await again.reader.next(AGAIN_BLOCKS_MAX)
-            group = _bounded([block for block in again.taken if block[1].header.height <= height])
-            if group:
-                await self._execute_again(again, group)
-                progress_s = loop.time()
-            elif loop.time() - progress_s > STALL_S:
-                raise Trouble(f"the chain's blocks after height {again.fold.height} cannot be had now")
-
-    async def _execute_again(self, again: _Again, group: Sequence[Proved]) -> None:
-        batches = await again.fold.batches_of(group, signed=False)
-        for number, block in enumerate(group, 1):
-            self._receipts.add(again.fold.execute(block, batches).receipts)
-            del again.taken[0]
-            if not number % AGAIN_BREATH:
-                await asyncio.sleep(0)
 
     def _new_fold(self) -> ChainFold:
         return ChainFold(self._genesis, self._log, self._peers, self._verify)
@@ -314,13 +274,3 @@ class Follower:
         self._metrics.lag.set(self.lag)
         self._metrics.show("refused", block=self._reader.refused, batch=self._fold.refused)
         self._metrics.show("fetched", block=self._reader.fetched, batch=self._fold.fetched)
-
-
-def _bounded(blocks: Sequence[Proved]) -> list[Proved]:
-    """The first blocks, as many as one transaction may hold; at least one."""
-    size = 0
-    for index, (_, committed) in enumerate(blocks):
-        size += sum(ref.payload_len for ref in committed.refs)
-        if index and size > GROUP_BYTES_MAX:
-            return list(blocks[:index])
-    return list(blocks)

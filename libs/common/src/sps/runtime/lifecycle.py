@@ -220,9 +220,9 @@ async def run_parts(parts: Sequence[Part], until: asyncio.Event) -> bool:
     """
     begun: list[Part] = []
     try:
-        if await _unless(until, _start(parts, begun)):
-            return await _unless(until, _first_defect(parts)) is False
-        return True
+        if not await _unless(until, _start(parts, begun)):
+            return True
+        return not await _unless(until, _first_defect(parts))
     finally:
         for part in reversed(begun):
             await stop_bounded(part.stop, part.name, part.stop_s)
@@ -258,3 +258,5 @@ async def _unless(until: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool
         task.cancel()
         asked.cancel()
         await asyncio.wait({task, asked}, timeout=GIVE_UP_S)
+        if task.done() and not task.cancelled():
+            task.exception()  # of what was broken off nobody wants to know how it ended

@@ -161,7 +161,7 @@ def _exit_soon(code: int, seconds: float, words: str = "") -> None:
 
 def _refused(name: str, refusal: Refusal | LogRefused) -> int:
     """One clear line for the person who started it; and one for whoever collects the logs."""
-    code = refusal.code if isinstance(refusal, Refusal) else "EVENT_LOG_REFUSED"
+    code = getattr(refusal, "code", "EVENT_LOG_REFUSED")
     message = refusal.message if isinstance(refusal, Refusal) else str(refusal)
     if structlog.is_configured():
         get_logger(name).error("process.refused", code=code, reason=message)

@@ -51,6 +51,11 @@ class Inbox:
         self._inputs.append(item)
         self._filled.set()
 
+    def put_first(self, item: Input) -> None:
+        """Put before everything that waits: the replica's start comes before what was heard meanwhile."""
+        self._inputs.appendleft(item)
+        self._filled.set()
+
     async def room(self, below: int = INPUTS_MAX) -> None:
         """Wait until fewer inputs wait than this: readers of the log call it before they put."""
         while len(self._inputs) >= below:

@@ -179,7 +179,7 @@ class Node:
         await asyncio.sleep(self._listen_s)
         executor = self._executor
         history = History(self._blocks, executor.newest.height, executor.cursors)
-        self._inbox.put(history.start(self._clock.now_ms(), self._records))
+        self._inbox.put_first(history.start(self._clock.now_ms(), self._records))
         self._records = ()
         self._executor.report()
         self._intake.restore(history.cursors)

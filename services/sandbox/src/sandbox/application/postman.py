@@ -46,9 +46,11 @@ class Postman:
             moving = await unit.due(Movement, self._world.now_ms(), 1)
         moved = await self._settle() if moving else 0
         by_address = attrgetter("provider", "subject")
-        async with asyncio.TaskGroup() as group:
-            for _, mail in groupby(sorted(due, key=by_address), by_address):
-                group.create_task(self._carry(list(mail)))
+        mails = [list(mail) for _, mail in groupby(sorted(due, key=by_address), by_address)]
+        ends = await asyncio.gather(*map(self._carry, mails), return_exceptions=True)
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end  # as it is, not in a group: its kind decides what becomes of the loop
         return moved + len(due)
 
     async def _settle(self) -> int:
