@@ -86,7 +86,7 @@ async def test_one_that_was_replaced_while_it_stood_still_ends_when_it_wakes(fle
         usual.resume(name)
         async with asyncio.timeout(UP_S):
             assert await usual.ended(name) == 1
-        assert "Fenced" in usual.tail(name)
+        assert "Fenced" in usual.log_path(name).read_text()
         await asyncio.sleep(moment(f"twin of {name}", 3.0))
         ended = await twin.stop([name])
         assert ended[name].well

@@ -83,7 +83,7 @@ def table(strikes: Iterable[Strike]) -> list[str]:
 
 def _line(strike: Strike) -> str:
     name = strike.name if len(strike.name) < NAME_MAX else f"{len(strike.faults)} at once"
-    return f"{name:{NAME_MAX}} {strike.took_s:6.1f} {_shown(strike.flows_s)} {_shown(strike.settled_s)}"
+    return f"{name:{NAME_MAX}} {strike.took_s:6.1f} {_shown(strike.flows_s)} {_shown(strike.settled_s)}  {strike.slowest}"
 
 
 def _shown(seconds: float | None) -> str:

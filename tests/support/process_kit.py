@@ -15,7 +15,8 @@ import httpx
 from sps_cli.state_folder import StateFolder
 from sps_cli.wiring import Wiring, backends_of, environment
 
-PATIENCE_S: Final = 30.0
+PATIENCE_S: Final = 60.0
+"""An interpreter takes seconds to come up on a busy machine."""
 POLL_S: Final = 0.02
 MODULES: Final = {
     "contract-api": "contract_api",
@@ -47,9 +48,16 @@ class ServiceProcess:
         streams = self._process.stdout, self._process.stderr
         self._reading = [asyncio.create_task(stream.read()) for stream in streams if stream is not None]
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)
+
+    async def until_it_listens_to(self, number: signal.Signals) -> None:
+        """The interpreter is up and our first line has run; before that a signal simply ends it."""
+        assert self._process is not None
+        async with asyncio.timeout(PATIENCE_S):
+            while not _caught(self._process.pid) >> (number - 1) & 1:  # noqa: ASYNC110 there is no event for it
+                await asyncio.sleep(POLL_S)
 
     async def ended(self) -> tuple[int, float]:
         """Wait for its end; exit code and seconds."""
@@ -100,6 +108,12 @@ class ServiceProcess:
     async def _last_words(self) -> str:
         await self.ended()
         return self.out + self.err
+
+
+def _caught(pid: int) -> int:
+    """The signals that a process handles, a bit for each."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1], 16) for line in lines if line.startswith("SigCgt"))
 
 
 def open_folder(path: Path) -> StateFolder:

@@ -23,6 +23,8 @@ from sps_cli.state_folder import StateFolder
 
 KINDS = ("contract-api", "carrier-gateway", "payment-gateway", "settlement", "sandbox", "node-0")
 NOBODY = "127.0.0.1:1"
+STOP_S = 15
+"""Well below the grace period of 25 s, well above what a busy machine needs."""
 KEYS = {"ts", "level", "event", "logger", "service", "version"}
 
 
@@ -35,7 +37,7 @@ def folder(tmp_path):
 
 async def end(process: ServiceProcess, number: signal.Signals = signal.SIGTERM) -> float:
     """It ends well; how long that took."""
-    process.signal(number)
+    process.send(number)
     code, seconds = await process.ended()
     assert (code, process.err) == (0, ""), process.out
     return seconds
@@ -70,7 +72,7 @@ async def test_a_service_runs_from_its_variables_and_ends_when_asked(folder, nam
         assert "sps_db_schema_revision_info{" in metrics.text
     assert all(line.keys() >= KEYS for line in process.lines)
     assert {line["service"] for line in process.lines} == {MODULES[name].replace("_", "-")}
-    assert seconds < 10
+    assert seconds < STOP_S
 
 
 async def test_the_public_port_has_neither_health_nor_metrics(folder) -> None:
@@ -82,9 +84,10 @@ async def test_the_public_port_has_neither_health_nor_metrics(folder) -> None:
         await end(process, signal.SIGINT)
 
 
-@pytest.mark.parametrize("delay_s", [0.15, 0.5, 1.0])
+@pytest.mark.parametrize("delay_s", [0.0, 0.3, 1.0])
 async def test_asked_to_end_at_any_moment_of_its_start_it_ends_with_0(folder, delay_s) -> None:
     async with service_process(folder, "settlement") as process:
+        await process.until_it_listens_to(signal.SIGTERM)
         await asyncio.sleep(delay_s)
         await end(process)
 
@@ -99,7 +102,7 @@ async def test_with_a_broker_that_is_away_it_lives_waits_and_ends_when_asked(fol
             waiting = await process.until("/health/ready", 503)
             if kind == "mute":
                 await mute.met.wait()
-            assert await end(process) < 10
+            assert await end(process) < STOP_S
     assert waiting["dependencies"]["event_log"] is False
     assert process.lines[-1]["event"] == "process.ends"
 
@@ -114,7 +117,7 @@ async def test_with_a_database_that_is_away_it_lives_waits_and_ends_when_asked(f
             waiting = await process.until("/health/ready", 503)
             if kind == "mute":
                 await mute.met.wait()
-            assert await end(process) < 10
+            assert await end(process) < STOP_S
     assert waiting["dependencies"]["database"] is False
     assert "canary" not in process.out
 
@@ -145,13 +148,6 @@ async def test_a_port_that_is_taken_is_waited_for(folder) -> None:
                         break
                     except httpx.TransportError:
                         await asyncio.sleep(0.1)
-            await end(process)
-
-
-async def test_a_database_that_was_brought_up_can_be_used_again(folder) -> None:
-    for _ in range(2):
-        async with service_process(folder, "settlement") as process:
-            await process.until("/health/ready", 200)
             await end(process)
 
 

@@ -7,10 +7,20 @@ from collections import Counter
 import httpx
 import pytest
 
+from sandbox.entrypoints.control import MischiefWish
 from sps.runtime.errors import Refusal
 from sps_cli.storm import patient
 from sps_cli.storm.arena import BEHIND_KAFKA
-from sps_cli.storm.faults import DOWN_S, PAUSED_S, PROCESSES, SERVERS, Fault, any_fault, two_at_once
+from sps_cli.storm.faults import (
+    DOWN_S,
+    PAUSED_S,
+    PROCESSES,
+    SERVERS,
+    Fault,
+    any_fault,
+    any_mischief,
+    two_at_once,
+)
 from sps_cli.storm.load import Load
 from sps_cli.storm.patient import PatientStory, StormTale
 from sps_cli.storm.recovery import Strike
@@ -185,6 +195,14 @@ def test_two_faults_at_once_leave_a_quorum_and_each_other_alone():
         first, second = two_at_once(chance)
         assert first.target != second.target
         assert len({first.target, second.target} & set(NODES)) < 2
+
+
+def test_the_outside_world_misbehaves_as_the_sandbox_can():
+    chance = random.Random(3)
+    wishes = [MischiefWish.model_validate(any_mischief(chance)) for _ in range(200)]
+    assert {wish.repeat for wish in wishes} == {0, 1, 3}
+    assert any(wish.drop_answer_after_executing for wish in wishes)
+    assert not any(wish.silent or wish.fail_payouts or wish.return_payouts for wish in wishes)
 
 
 KILL, CUT = Fault("kill", "settlement", 1.0), Fault("cut", "contract-api", 2.0, "postgres")

@@ -1,6 +1,7 @@
 """The store on both databases: what is taken once, what is answered once, and the order of pages."""
 
 import asyncio
+import contextlib
 
 import pytest
 from msgspec.structs import replace
@@ -21,15 +22,18 @@ PLACES = ("00", "0a", "aa", "ab", "az", "b0", "zz")
 
 @pytest.fixture
 async def store(database_url):
-    async for opened in opened_at(database_url):
+    async with opened_at(database_url) as opened:
         yield opened
 
 
+@contextlib.asynccontextmanager
 async def opened_at(url):
     await upgrade(url, "contract_api")
     database = Database(url)
-    yield SqlStore(database, TransactionOutbox(1))
-    await database.stop()
+    try:
+        yield SqlStore(database, TransactionOutbox(1))
+    finally:
+        await database.stop()
 
 
 async def at_once(store, act):
@@ -148,7 +152,7 @@ async def test_pages_are_cut_by_bytes_whatever_language_the_database_sorts_by(po
         f'CREATE DATABASE "{name}" TEMPLATE template0 LOCALE "C" LOCALE_PROVIDER icu ICU_LOCALE "da"'
     )
     try:
-        async for store in opened_at(postgres_server.url_of(name)):
+        async with opened_at(postgres_server.url_of(name)) as store:
             wanted = await kept(store)
             assert await pages(store) == wanted
     finally:

@@ -27,4 +27,3 @@ async def test_the_providers_are_away_and_come_back_with_their_books(tmp_path):
         while "pay_2" not in names:  # the first may be told once more: its mark was perhaps lost
             count += 1
             names |= {each.form["out_trade_no"] for each in await stage.platform.until(count, "alipay")}
-        assert stage.sandbox.ready()

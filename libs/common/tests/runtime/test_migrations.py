@@ -148,9 +148,10 @@ async def test_a_migration_that_is_cancelled_leaves_the_database_as_it_was(
     await upgrade(url, package)
     versions = tmp_path / "pa%th" / package / "adapters" / "migrations" / "versions"
     (versions / "0002_slow.py").write_text(SLOW)
-    monkeypatch.setattr(migrations, "UPGRADE_S", 0.3)
-    with pytest.raises(Trouble):
-        await upgrade(url, package)
+    with monkeypatch.context() as patched:
+        patched.setattr(migrations, "UPGRADE_S", 1.0)
+        with pytest.raises(Trouble):
+            await upgrade(url, package)
     assert await current_revision(url) == "0001"
     assert await differences(url, metadata()) == []
 

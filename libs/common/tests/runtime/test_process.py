@@ -12,6 +12,9 @@ import uvloop
 
 from sps.runtime import process
 
+SOON_S = 12
+"""Nothing here waits longer by itself, except for what lasts a minute and must not be waited for."""
+
 SCRIPT = """
 import sps.runtime.early
 
@@ -79,7 +82,7 @@ class Trial:
 
     async def until(self, word: str) -> None:
         assert self._process.stdout is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while word not in self.out:
                 line = await self._process.stdout.readline()
                 assert line, self.out
@@ -92,7 +95,7 @@ class Trial:
         """Exit code, what it said on stderr, and how long it took."""
         began = time.monotonic()
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 out, err = await self._process.communicate()
         finally:
             if self._process.returncode is None:
@@ -118,7 +121,7 @@ async def test_asked_to_end_while_it_imports_it_ends_with_0(tmp_path) -> None:
     trial.signal(signal.SIGTERM)
     code, err, seconds = await trial.end()
     assert (code, err) == (0, "")
-    assert seconds < 5
+    assert seconds < SOON_S
 
 
 @pytest.mark.parametrize("waiting", ["await asyncio.sleep(60)", "raise Trouble('not there yet')"])
@@ -139,7 +142,7 @@ async def test_asked_to_end_while_it_starts_it_stops_what_it_has_begun(tmp_path,
     code, err, seconds = await trial.end()
     assert (code, err) == (0, "")
     assert "stopped" in trial.out
-    assert seconds < 5
+    assert seconds < SOON_S
 
 
 @pytest.mark.parametrize("loop_hangs", [False, True])
@@ -159,7 +162,7 @@ async def test_a_second_signal_ends_it_at_once(tmp_path, loop_hangs) -> None:
     trial.signal(signal.SIGTERM)
     code, _, seconds = await trial.end()
     assert code == -signal.SIGTERM
-    assert seconds < 2
+    assert seconds < SOON_S
 
 
 async def test_a_stop_that_blocks_the_loop_is_ended_when_the_grace_is_over(tmp_path) -> None:
@@ -177,7 +180,7 @@ async def test_a_stop_that_blocks_the_loop_is_ended_when_the_grace_is_over(tmp_p
     code, err, seconds = await trial.end()
     assert code == 1
     assert "did not end within" in err
-    assert seconds < 4
+    assert seconds < SOON_S
 
 
 async def test_a_stop_that_never_returns_and_threads_that_nobody_ended_are_left_behind(tmp_path) -> None:
@@ -205,7 +208,7 @@ async def test_a_stop_that_never_returns_and_threads_that_nobody_ended_are_left_
     trial.signal(signal.SIGTERM)
     code, _, seconds = await trial.end()
     assert code == 0
-    assert seconds < 6
+    assert seconds < SOON_S
 
 
 async def test_a_defect_is_logged_and_ends_with_1(tmp_path) -> None:

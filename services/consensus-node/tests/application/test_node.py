@@ -266,6 +266,26 @@ async def test_a_node_without_its_log_refuses_to_vote(town: Town) -> None:
     await town.agree(2)
 
 
+async def test_a_node_that_learned_a_block_and_died_before_it_voted_has_not_lost_its_log(
+    town: Town, log: MemoryLog
+) -> None:
+    def probe(step: str) -> None:
+        if step == "node.Deliver":
+            raise Crash(step)
+
+    for index in (0, 1, 2):
+        await town.up(index)
+    await town.send(b"1")
+    await town.agree(1)
+    await log.trim(CONSENSUS, 0, (await log.bounds(CONSENSUS, 0))[1])
+    victim = await town.up(3, probe=probe)
+    await eventually(lambda: victim.final_height > 0, town.report)
+    await victim.stop()
+    await town.up(3)
+    await town.send(b"2")
+    assert len(await town.agree(2)) == 1
+
+
 async def test_a_node_with_a_damaged_log_refuses_and_names_the_file(town: Town) -> None:
     await town.all_up()
     await town.send(b"1")

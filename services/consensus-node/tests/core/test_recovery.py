@@ -53,6 +53,20 @@ def test_votes_are_published_again_byte_identical():
     assert sorted(again, key=lambda v: v.kind) == sorted(set(before), key=lambda v: v.kind)
 
 
+def test_a_block_is_final_without_a_sync_and_a_replica_that_lost_the_news_is_told_again():
+    bench = Bench(index=3)
+    bench.stored(*batch(1))
+    bench.receive(proposal := bench.proposal(1, [batch(1)[0]]))
+    bench.certs(bench.notarization(proposal))
+    said = tuple(bench.log)
+    done = bench.certs(bench.finalization(proposal))
+    assert delivered(done) == [1]
+    assert [effect.sync for effect in done if isinstance(effect, Persist)] == [False]
+    again = published(bench.start(said))
+    assert {vote.kind for vote in again} == {NOTARIZE, FINALIZE}
+    assert delivered(bench.certs(bench.finalization(proposal))) == [1]
+
+
 def test_no_second_vote_after_a_restart():
     bench = Bench(index=3)
     bench.stored(*batch(1))

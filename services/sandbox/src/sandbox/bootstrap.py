@@ -31,7 +31,7 @@ from sandbox.settings import Settings, pem_text
 from sps.runtime.checks import answering
 from sps.runtime.clock import Clock, SystemClock
 from sps.runtime.database import Database
-from sps.runtime.errors import Refusal
+from sps.runtime.errors import Refusal, Trouble
 from sps.runtime.http import HttpServer, create_app
 from sps.runtime.lifecycle import Steps, Supervisor, stop_all
 from sps.runtime.member import migrated
@@ -57,6 +57,7 @@ class Sandbox:
         self._settings = settings
         self._world = world
         self._database = database
+        self._answering = answering(database)
         self._store = DatabaseStore(database)
         self._sender = HttpSender()
         self._supervisor = supervisor
@@ -68,8 +69,9 @@ class Sandbox:
             lambda: {"loops": supervisor.ready()},
             settings.monitor_host,
             settings.monitor_port,
-            checks={"database": answering(database)},
+            checks={"database": self._look},
         )
+        self._migrated = False
         self._tables: Final = DatabaseMetrics(registry)
         self._tables.watch(database.pool_status)
         self._steps: Final = Steps(
@@ -87,6 +89,13 @@ class Sandbox:
 
     async def _migrate(self) -> None:
         self._tables.revision(await migrated(self._settings.database_url, self.name))
+        self._migrated = True
+
+    async def _look(self) -> None:
+        """Nobody asks while it is migrated: two that open a new file at once lock each other out."""
+        if not self._migrated:
+            raise Trouble("the tables are not brought up yet")
+        await self._answering()
 
     async def _open_books(self) -> None:
         floats = [(each.provider, each.currency, each.minor) for each in self._settings.floats]

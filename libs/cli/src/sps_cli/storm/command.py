@@ -19,7 +19,7 @@ from rich.console import Console
 from sps.runtime.logs import configure_logs
 from sps_cli.storm.arena import Arena
 from sps_cli.storm.audit import lost, paid_twice, unfinished
-from sps_cli.storm.faults import any_fault, two_at_once
+from sps_cli.storm.faults import any_fault, any_mischief, two_at_once
 from sps_cli.storm.load import Load
 from sps_cli.storm.recovery import Strike, audited, struck
 from sps_cli.storm.registers import Registers
@@ -100,6 +100,7 @@ class Storm:
         while self._left_s() > 0 and not self._wrong and not await self._rest():
             twice = self._chance.random() < TWO_SHARE
             faults = two_at_once(self._chance) if twice else (any_fault(self._chance),)
+            await load.sandbox("POST", "/control/misbehave", any_mischief(self._chance))
             self._strikes.append(await struck(self._arena, load, faults))
             await self._raise_the_fallen()
             self._progress(load)
@@ -111,6 +112,7 @@ class Storm:
     async def _last(self, command: str, load: Load) -> Outcome:
         """The quiet phase: nothing is broken any more, so everything has to end; then the audit."""
         self._console.print("quiet: every story has to end now", style="dim")
+        await load.sandbox("POST", "/control/misbehave", {})
         seconds = time.monotonic() - self._began
         wrong, ours = await audited(self._arena, load)
         books = await load.sandbox("GET", "/control/books")
@@ -151,18 +153,19 @@ class Storm:
 
     def _progress(self, load: Load) -> None:
         minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
-        last = self._strikes[-1]
-        flows = "it does not flow" if last.flows_s is None else f"flows after {last.flows_s:.1f} s"
-        settled = (
-            "some story is stuck" if last.settled_s is None else f"all through after {last.settled_s:.1f} s"
-        )
-        paid = len([tale for tale in load.ended() if tale.payout])
-        self._console.print(
-            f"{minutes:3}:{seconds:02}  {len(load.ended()):5} contracts {paid:5} payouts "
-            f"{len(self._strikes):4} strikes  {last.name} {last.took_s:.1f} s: {flows}, {settled}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        ended = load.ended()
+        paid = len([tale for tale in ended if tale.payout])
+        counts = f"{len(ended):5} contracts {paid:5} payouts {len(self._strikes):4} strikes"
+        line = f"{minutes:3}:{seconds:02}  {counts}  {_in_words(self._strikes[-1])}"
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _in_words(strike: Strike) -> str:
+    flows = "it does not flow" if strike.flows_s is None else f"flows after {strike.flows_s:.1f} s"
+    settled = (
+        "some story is stuck" if strike.settled_s is None else f"all through after {strike.settled_s:.1f} s"
+    )
+    return f"{strike.name} {strike.took_s:.1f} s: {flows}, {settled} ({strike.slowest})"
 
 
 def _recognised(ours: Registers | None) -> dict[str, int]:

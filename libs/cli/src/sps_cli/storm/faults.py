@@ -117,6 +117,16 @@ def two_at_once(chance: random.Random) -> tuple[Fault, Fault]:
             return first, second
 
 
+def any_mischief(chance: random.Random) -> dict[str, object]:
+    """How the providers and carriers misbehave meanwhile, for the sandbox's `/control/misbehave`."""
+    return {
+        "repeat": chance.choice((0, 1, 3)),
+        "shuffle": chance.random() < 0.5,  # noqa: PLR2004 a coin
+        "drop_answer_after_executing": chance.choice((0, 0, 1, 3)),
+        "delay_ms": chance.choice((0, 0, 500)),
+    }
+
+
 def _any_network(chance: random.Random) -> Fault:
     way = chance.choice(
         [Way(name, "kafka") for name in BEHIND_KAFKA] + [Way(name, "postgres") for name in SERVICES]

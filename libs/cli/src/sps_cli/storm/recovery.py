@@ -12,6 +12,7 @@ from sps_cli.storm.arena import Arena
 from sps_cli.storm.audit import findings, unfinished
 from sps_cli.storm.faults import Fault, strike
 from sps_cli.storm.load import Load
+from sps_cli.storm.patient import StormTale
 from sps_cli.storm.registers import Registers, read_registers
 
 LIMIT_S: Final = 60.0
@@ -30,6 +31,8 @@ class Strike(Struct, frozen=True):
     """From then until the first story ended; None: none did within `LIMIT_S`."""
     settled_s: float | None
     """From then until every story had ended that was under way; None: one did not."""
+    slowest: str = ""
+    """The step that took longest in those stories, for whoever looks for the cause."""
 
     @property
     def name(self) -> str:
@@ -50,7 +53,16 @@ async def struck(arena: Arena, load: Load, faults: Sequence[Fault]) -> Strike:
         round(healed - began, 2),
         None if first is None else round(first - healed, 2),
         round(max(0.0, settled - healed), 2) if well else None,
+        _slowest(caught),
     )
+
+
+def _slowest(tales: Sequence[StormTale]) -> str:
+    steps = [(seconds, name, tale.name) for tale in tales for name, seconds in tale.took.items()]
+    if not steps:
+        return ""
+    seconds, name, tale = max(steps)
+    return f"{name} of {tale} {seconds:.1f} s"
 
 
 async def audited(arena: Arena, load: Load) -> tuple[list[str], Registers | None]:

@@ -23,8 +23,6 @@ BITMAP_BYTES_MAX: Final = (VALIDATORS_MAX + 7) // 8
 
 _HEAD: Final = struct.Struct(">BQQQ32s")
 CERTIFICATE_HEAD_BYTES: Final = _HEAD.size
-_BITS: Final = tuple(tuple(bit for bit in range(8) if byte >> bit & 1) for byte in range(256))
-"""The set bits of each byte."""
 
 
 class Certificate(Struct, frozen=True):
@@ -107,9 +105,8 @@ def read_certificate(reader: Reader) -> Certificate:
     bitmap = reader.take(reader.count(BITMAP_BYTES_MAX, "bytes of bitmap"))
     if not bitmap or not bitmap[-1]:
         raise Malformed("the bitmap is empty or longer than its last signer needs")
-    signers = tuple([8 * place + bit for place, byte in enumerate(bitmap) for bit in _BITS[byte]])
-    raw = reader.take(SIGNATURE_BYTES * len(signers))
-    signatures = tuple([raw[at : at + SIGNATURE_BYTES] for at in range(0, len(raw), SIGNATURE_BYTES)])
+    signers = tuple(i for i in range(8 * len(bitmap)) if bitmap[i // 8] >> i % 8 & 1)
+    signatures = tuple(reader.take(SIGNATURE_BYTES) for _ in signers)
     return Certificate(known, epoch, view, height, block_id, signers, signatures)
 
 

@@ -28,7 +28,6 @@ class VoteKind(IntEnum):
 
 
 _DOMAINS: Final = {kind: Domain(kind) for kind in VoteKind}
-_KINDS: Final = {int(kind): kind for kind in VoteKind}
 
 
 class Vote(Struct, frozen=True):
@@ -100,7 +99,6 @@ def decode_vote(raw: bytes) -> Vote:
 
 def decode_kind(number: int) -> VoteKind:
     """The kind behind its number on the wire."""
-    known = _KINDS.get(number)
-    if known is None:
+    if number not in _DOMAINS:
         raise Malformed(f"{number} is not a kind of vote")
-    return known
+    return VoteKind(number)

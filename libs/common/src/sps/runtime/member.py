@@ -15,7 +15,7 @@ from sps.eventlog.port import EventLog
 from sps.runtime.checks import reachable
 from sps.runtime.clock import Clock
 from sps.runtime.database import Database
-from sps.runtime.errors import Refusal
+from sps.runtime.errors import Refusal, Trouble
 from sps.runtime.follower import Follower, Projection
 from sps.runtime.genesis_file import genesis_of
 from sps.runtime.keys import load_seed
@@ -81,6 +81,7 @@ class ChainMember:
         self._outgoing: Final = OutboxMetrics(registry)
         self._outgoing.measure_age(self._oldest_fact_s)
         self._oldest_fact_ms: int | None = None
+        self._migrated = False
         self._tables: Final = DatabaseMetrics(registry)
         self._tables.watch(self.database.pool_status)
         self.monitor: Final = Monitor(
@@ -123,6 +124,7 @@ class ChainMember:
     async def migrate(self, package: str) -> None:
         """Bring the database up to the newest revision of the package. Before `start`."""
         self._tables.revision(await migrated(self.database.url, package))
+        self._migrated = True
 
     async def start(self) -> None:
         """Go again over the chain up to the stored height, then follow and relay in the background."""
@@ -140,7 +142,12 @@ class ChainMember:
         await self.supervisor.failed()
 
     async def _look(self) -> None:
-        """Whether the database answers, by a question whose answer is wanted as well."""
+        """Whether the database answers, by a question whose answer is wanted as well.
+
+        Nobody asks while it is migrated: two that open a new SQLite file at once lock each other out.
+        """
+        if not self._migrated:
+            raise Trouble("the tables are not brought up yet")
         async with self.database.reading() as connection:
             self._oldest_fact_ms = await oldest_unconfirmed_ms(connection)
 

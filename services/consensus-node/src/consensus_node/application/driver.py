@@ -42,6 +42,8 @@ from sps.runtime.probe import Probe
 
 _MS_PER_S: Final = 1_000
 _TICK_AGAIN_S: Final = 0.001
+SETTLE_S: Final = 0.1
+"""Blocks that are delivered within this time share a sync; until then the votes in the log stand for them."""
 
 
 class Driver:
@@ -99,6 +101,7 @@ class Driver:
         """Beside `drive`: make delivered blocks durable, then let the log forget what they replace."""
         while True:
             await self._settling.wait()
+            await asyncio.sleep(SETTLE_S)
             self._settling.clear()
             await self._blocks.sync()
             below, self._forget_below = self._forget_below, 0

@@ -5,6 +5,7 @@ Votes below the oldest view of my log are not judged: their records were let go.
 """
 
 from collections.abc import Iterable
+from typing import TypeGuard
 
 from consensus_node.core.durable import Finalized, Record, VoteCast
 from consensus_node.core.messages import Message, Votes
@@ -49,9 +50,13 @@ class Identity:
             self._floor = below_view
             self._mine = {place: vote for place, vote in self._mine.items() if place[0] >= below_view}
 
+    def claimed_by(self, message: Message) -> TypeGuard[Votes]:
+        """Tell whether these are votes in my name."""
+        return isinstance(message, Votes) and message.validator == self._index
+
     def check(self, message: Message) -> None:
         """Raise `TwinFound` when somebody else votes with my key."""
-        if not isinstance(message, Votes) or message.validator != self._index:
+        if not self.claimed_by(message):
             return
         for vote in message.votes:
             known = self._mine.get((vote.view, vote.kind))

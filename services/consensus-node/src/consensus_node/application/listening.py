@@ -24,12 +24,15 @@ class Listening:
         self._heard: deque[Message] | None = deque(maxlen=HEARD_MAX)
 
     def heard(self, message: Message) -> None:
-        """Take a message; raises `TwinFound` when it proves that somebody else votes with this node's key."""
+        """Take a message; raises `TwinFound` when it proves that somebody else votes with this node's key.
+
+        Votes in this node's name that prove nothing are its own or forged: the replica knows what it said.
+        """
         if self._identity is not None:
             self._identity.check(message)
         if self._heard is not None:
             self._heard.append(message)
-        else:
+        elif self._identity is None or not self._identity.claimed_by(message):
             self._inbox.put(Received(self._clock.now_ms(), message))
 
     def end(self) -> None:

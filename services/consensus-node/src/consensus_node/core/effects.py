@@ -18,7 +18,8 @@ from sps.chain.vote import Vote
 class Persist(Struct, frozen=True):
     """Append these to the write-ahead log.
 
-    `sync` False: nothing of this step leaves the node, so the sync may come with the next that needs it.
+    `sync` False: this step says nothing, so the sync may come with the next that needs it. A final block that
+    is delivered is no saying: it rests on votes of a quorum, each of which was synced before it was said.
     """
 
     records: tuple[Record, ...]

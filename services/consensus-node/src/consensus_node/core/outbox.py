@@ -1,8 +1,10 @@
 """Collects what a step wants done and puts it in the one safe order: durable first, then what others see."""
 
+from collections.abc import Sequence
+
 from consensus_node.core.config import VOTES_PER_MESSAGE_MAX
-from consensus_node.core.durable import Record, VoteCast
-from consensus_node.core.effects import Deliver, Effect, Persist, Publish, PublishCommitted
+from consensus_node.core.durable import EpochBegun, Record, VoteCast
+from consensus_node.core.effects import Effect, Persist, Publish
 from consensus_node.core.messages import Message, Votes
 from sps.chain.vote import Vote
 
@@ -40,7 +42,11 @@ class Outbox:
             effects.insert(0, Publish(Votes(self._validator, some)))
         effects += self._effects
         if self._records:
-            leaves = any(isinstance(e, Publish | PublishCommitted | Deliver) for e in effects)
-            effects.insert(0, Persist(tuple(self._records), sync=leaves))
+            effects.insert(0, Persist(tuple(self._records), sync=_must_last(self._records, effects)))
         self._records, self._votes, self._messages, self._effects = [], [], [], []
         return tuple(effects)
+
+
+def _must_last(records: Sequence[Record], effects: Sequence[Effect]) -> bool:
+    """What is said rests on them; and a log must not look lost once there are blocks beside it."""
+    return any(isinstance(e, Publish) for e in effects) or any(isinstance(r, EpochBegun) for r in records)

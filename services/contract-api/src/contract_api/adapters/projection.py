@@ -4,9 +4,10 @@ A row that a block touches is written anew from the executed state: folding neve
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import delete, insert
+from sqlalchemy import Table, delete
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contract_api.adapters import tables
@@ -19,10 +20,9 @@ from sps.chain.state import ChainState
 from sps.escrow.header import header_of
 from sps.escrow.state import Contract
 from sps.identifiers import MERCHANT
+from sps.runtime.bulk import KEYS_MAX, among, copy_rows
 from sps.runtime.projection import ExecutedBlock
 from sps.transactions.codec import transaction_hash
-
-IN_CLAUSE_MAX: Final = 500
 
 
 class ReadModels:
@@ -58,19 +58,20 @@ class ReadModels:
     async def _events(self, connection: AsyncConnection, block: ExecutedBlock) -> None:
         header = block.header
         bodies = {transaction_hash(raw).hex(): raw for batch in block.batches for raw in _readable(batch)}
+        columns = ("height", "n", "subject", "cause_transaction", "time_ms", "receipt", "body")
         rows = [
-            {
-                "height": header.height,
-                "n": receipt.index,
-                "subject": receipt.subject,
-                "cause_transaction": bytes.fromhex(receipt.transaction) or None,
-                "time_ms": header.time_ms,
-                "receipt": encode_receipt(receipt),
-                "body": bodies.get(receipt.transaction),
-            }
+            (
+                header.height,
+                receipt.index,
+                receipt.subject,
+                bytes.fromhex(receipt.transaction) or None,
+                header.time_ms,
+                encode_receipt(receipt),
+                bodies.get(receipt.transaction),
+            )
             for receipt in block.receipts
         ]
-        await connection.execute(insert(tables.event), rows)
+        await copy_rows(connection, tables.event, columns, rows)
 
     async def _contracts(
         self, connection: AsyncConnection, height: int, state: ChainState, receipts: Sequence[Receipt]
@@ -113,24 +114,17 @@ class ReadModels:
     async def _balances(
         self, connection: AsyncConnection, state: ChainState, receipts: Sequence[Receipt]
     ) -> None:
-        for address in sorted(_accounts(receipts)):
-            parts = address.split("/")
-            code, owner, currency = parts[0], parts[1], parts[-1]
-            if not owner.startswith(f"{MERCHANT}_"):
-                continue
-            balance = tables.balance.c
-            await connection.execute(
-                delete(tables.balance).where(
-                    balance.owner == owner, balance.code == code, balance.currency == currency
-                )
-            )
-            row = {
-                "owner": owner,
-                "code": code,
-                "currency": currency,
-                "minor": state.balances.get(address, 0),
-            }
-            await connection.execute(insert(tables.balance).values(**row))
+        rows = [
+            {"owner": owner, "code": code, "currency": currency, "minor": state.balances.get(address, 0)}
+            for address in sorted(_accounts(receipts))
+            for code, owner, currency in [_parts(address)]
+            if owner.startswith(f"{MERCHANT}_")
+        ]
+        if rows:
+            new = insert(tables.balance)
+            key = [column.name for column in tables.balance.primary_key]
+            change = new.on_conflict_do_update(index_elements=key, set_={"minor": new.excluded.minor})
+            await connection.execute(change, rows)
 
 
 def _contract_row(contract: Contract, height: int) -> dict[str, Any]:
@@ -158,6 +152,12 @@ def _accounts(receipts: Sequence[Receipt]) -> set[str]:
     return {posting.account for r in receipts for each in r.journals for posting in each.postings}
 
 
+def _parts(address: str) -> tuple[str, str, str]:
+    """Code, owner (or the currency, where there is none) and currency of an account."""
+    parts = address.split("/")
+    return parts[0], parts[1], parts[-1]
+
+
 def _touched_payouts(state: ChainState, receipts: Sequence[Receipt]) -> list[Any]:
     named = {r.subject for r in receipts if r.code == OK}
     named |= {account.split("/")[1] for account in _accounts(receipts) if account.startswith("2300/")}
@@ -165,10 +165,11 @@ def _touched_payouts(state: ChainState, receipts: Sequence[Receipt]) -> list[Any
 
 
 async def _replace(
-    connection: AsyncConnection, table: Any, key: str, rows: Mapping[Any, Mapping[str, Any]]
+    connection: AsyncConnection, table: Table, key: str, rows: Mapping[Any, Mapping[str, Any]]
 ) -> None:
     names = list(rows)
-    for start in range(0, len(names), IN_CLAUSE_MAX):
-        part = names[start : start + IN_CLAUSE_MAX]
-        await connection.execute(delete(table).where(table.c[key].in_(part)))
-        await connection.execute(insert(table), [dict(rows[name]) for name in part])
+    for start in range(0, len(names), KEYS_MAX):
+        part = names[start : start + KEYS_MAX]
+        await connection.execute(delete(table).where(among(connection, table.c[key], part)))
+        columns = list(rows[part[0]])
+        await copy_rows(connection, table, columns, [tuple(rows[name].values()) for name in part])

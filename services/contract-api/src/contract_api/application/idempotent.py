@@ -99,7 +99,9 @@ class Desk:
             )
         known = await self._known(asked)
         if known is None or (outside and known.status is None):
-            known = await (self._outside(asked, prepare) if outside else self._claim(asked, await prepare()))
+            known = await (
+                self._outside(asked, known, prepare) if outside else self._claim(asked, await prepare())
+            )
         if known.status is not None and known.body is not None and self._fresh(known):
             return Answer(known.status, known.body, replayed=True)
         return await self._finish(asked, known, render)
@@ -128,10 +130,10 @@ class Desk:
             raise Trouble("the first request under this key was just given up")
         return known
 
-    async def _outside(self, asked: Asked, prepare: Prepare) -> StoredRequest:
+    async def _outside(self, asked: Asked, known: StoredRequest | None, prepare: Prepare) -> StoredRequest:
         """Reserve the key, then act. Who comes second waits for the first, and acts if that was in vain."""
         end = time.monotonic() + self._wait_s
-        while not await self._reserve(asked):
+        while known is not None or not await self._reserve(asked):
             known = await self._answered(asked, end)
             if known is not None and known.resource != RESERVED:
                 return known

@@ -3,9 +3,10 @@
 The probe names each step, so that a test can stop the service between any two of them.
 """
 
+import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -25,6 +26,9 @@ from sps.runtime.probe import Probe, no_probe
 from sps.runtime.projection import ExecutedBlock
 from sps.signing import Signer
 from sps.transactions.orders import Order, seal_order
+
+IN_A_THREAD: Final = 16
+"""So many signatures take longer than a thread's beginning and end."""
 
 
 class Wakes(Struct, frozen=True):
@@ -71,6 +75,20 @@ class SettlementProjection:
         self._metrics.books.fold.observe(time.perf_counter() - began)
 
     async def _fold(self, connection: AsyncConnection, block: ExecutedBlock) -> _Folded:
+        orders = orders_of(block.receipts, block.state)
+        sealing = asyncio.ensure_future(self._sealed(orders))
+        try:
+            return await self._write(connection, block, orders, sealing)
+        finally:
+            sealing.cancel()
+
+    async def _write(
+        self,
+        connection: AsyncConnection,
+        block: ExecutedBlock,
+        orders: Sequence[Order],
+        sealing: Awaitable[Sequence[tuple[str, bytes]]],
+    ) -> _Folded:
         receipts, balances = block.receipts, block.state.balances
         await self._books.record_receipts(connection, receipts)
         self._probe("settlement.inbox")
@@ -80,8 +98,7 @@ class SettlementProjection:
         self._probe("settlement.balances")
         await self._books.record_entries(connection, block.height, block.time_ms, entries)
         self._probe("settlement.journals")
-        orders = orders_of(receipts, block.state)
-        await write_orders(connection, [(order.id, self._sealed(order)) for order in orders])
+        await write_orders(connection, await sealing)
         self._probe("settlement.orders")
         news, verdicts = news_of(receipts), verdicts_of(receipts)
         await write_quotes(connection, block.height, news)
@@ -90,8 +107,13 @@ class SettlementProjection:
         at_providers = {each: balances.get(each, 0) for each in moved if each.startswith(PROVIDER_ACCOUNT)}
         return _Folded(block.height, entries, orders, news, verdicts, at_providers)
 
-    def _sealed(self, order: Order) -> bytes:
-        return seal_order(order, self._signer, self._chain_id)
+    async def _sealed(self, orders: Sequence[Order]) -> Sequence[tuple[str, bytes]]:
+        """Orders by identifier with their signed bytes; many are signed while the database works."""
+
+        def seal() -> Sequence[tuple[str, bytes]]:
+            return [(each.id, seal_order(each, self._signer, self._chain_id)) for each in orders]
+
+        return seal() if len(orders) < IN_A_THREAD else await asyncio.to_thread(seal)
 
     async def _compare(self, connection: AsyncConnection, block: ExecutedBlock) -> None:
         """Once after every start: all stored balances against the executed state (I-03, I-04)."""
