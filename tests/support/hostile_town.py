@@ -39,6 +39,7 @@ LOOK_S: Final = 0.02
 REPEAT_S: Final = 0.5
 """Producers say again what no block has taken, as the services' relays do."""
 IDS: Final = {name: number for number, (name, _) in enumerate(PRODUCERS, 1)}
+VALIDATORS_EVIDENCE: Final = ("E1", "E2", "E3", "E5")
 WISH: Final = PayoutWish("alipay", h32("alice's account"))
 
 
@@ -154,6 +155,12 @@ class HostileTown(Town):
             lambda: self._level() and self._followed(),
             "all stand at one height, in one state, and all is folded",
         )
+        framed = {
+            kind: n
+            for kind in VALIDATORS_EVIDENCE
+            if (n := self.count("sps_consensus_evidence_total", kind=kind))
+        }
+        assert not framed, "honest validators are proved guilty"
         state, book = self._honest()
         for node in self.nodes.values():
             assert node.defect is None

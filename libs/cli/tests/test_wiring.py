@@ -5,7 +5,6 @@ import stat
 
 import pytest
 
-from sps.chain.genesis import Parameters
 from sps.runtime.environment import read_environment
 from sps.runtime.errors import Refusal
 from sps_cli.fleet import foreign_environment
@@ -115,14 +114,14 @@ def test_an_embedded_folder_does_not_move_to_servers(tmp_path):
         StateFolder(tmp_path).open(servers=SERVERS)
 
 
-def test_neighbours_are_near_and_processes_are_not(tmp_path):
+def test_whoever_shares_a_machine_is_near(tmp_path):
     found = {}
     for name, servers in (("near", None), ("apart", SERVERS)):
         folder = StateFolder(tmp_path / name)
         folder.open(any_ports=True, servers=servers)
         found[name] = folder.genesis().parameters
         folder.close()
-    assert found == {"near": NEAR, "apart": Parameters()}
+    assert found == {"near": NEAR, "apart": NEAR}
 
 
 def test_ports_that_an_older_folder_lacks_are_added_and_the_others_stay(tmp_path):

@@ -71,8 +71,8 @@ FLOATS: Final = (
 
 
 NEAR: Final = Parameters(execution_lag=1)
-"""All participants are in one process: the next header can already state a block's results, so that one empty
-block follows the news instead of four (a third of the CPU time of a delivery, `docs/performance.md`)."""
+"""All participants are on one machine: the next header can already state a block's results, so that one empty
+block follows the news instead of four (a delivery costs half the CPU time, `docs/performance.md`)."""
 
 
 class FolderInUse(Refusal):
@@ -227,7 +227,7 @@ class StateFolder:
                 Producer(number, name, role, self._public_key(name)) for number, name, role in PRODUCERS
             ),
             floats=tuple(OpeningFloat(*each) for each in FLOATS),
-            parameters=Parameters() if apart else NEAR,
+            parameters=NEAR,
             approvers=(),  # nobody can take a release back; name persons here before the first block
         )
 

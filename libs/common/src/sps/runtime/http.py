@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from sps.runtime.errors import Trouble
 from sps.runtime.http_guard import BODY_BYTES_MAX, STALL_S, Guard
 from sps.runtime.http_protocol import PatientProtocol
+from sps.runtime.logs import get_logger
 from sps.runtime.metrics import HttpMetrics
 from sps.runtime.problems import FieldError, Problem, install_problem_handlers, plain_problem, responses
 
@@ -109,6 +110,7 @@ class HttpServer:
                 await self.stop()
                 raise Trouble(f"the HTTP server did not come up on {self._host}:{self._wanted}")
             await asyncio.sleep(0.005)
+        get_logger("http").info("http.listens", url=self.url)
 
     async def stop(self) -> None:
         """Let running answers finish, for a moment; then close whatever is still open."""

@@ -78,6 +78,7 @@ class Monitor:
         if self._tasks:
             return
         await self._server.start()
+        self._log.info("monitor.listens", url=self.url)
         self._tasks.append(asyncio.create_task(self._sample(), name="monitor:lag"))
         for dependency, check in self._checks.items():
             self._tasks.append(
@@ -100,6 +101,7 @@ class Monitor:
     async def open(self) -> None:
         """The service has come up: from now on it is ready when its dependencies are."""
         self._started = True
+        self._log.info("service.up")
 
     def end(self) -> None:
         """Not ready any more, whatever the dependencies say: the process was asked to end."""
