@@ -166,7 +166,7 @@ class ApiTown:
             "payment_gateway_url": self._gateways.url,
             "carrier_gateway_url": self._gateways.url,
             "open_registration": True,
-            "wait_s": 5,
+            "wait_s": 15,
         }
         return Settings(**(values | self._settings | changes))
 

@@ -16,11 +16,6 @@ async def town(tmp_path, database_url):
         yield town
 
 
-def spelled(text):
-    """As a JSON string; httpx would not send half a character."""
-    return text.encode("unicode_escape").decode().replace("\\x00", "\\u0000")
-
-
 def refused(answer):
     assert 400 <= answer.status_code < 500, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
@@ -57,10 +52,14 @@ async def test_bad_text_in_a_body_is_refused(town, bad):
     assert (await town.offered(alice, "good"))["state"] == "OFFERED"
 
 
-@pytest.mark.parametrize("bad", ["%00", "%ED%A0%80", "%FF", "ctr_%00", "x" * 3000, "%F0%9F%98%80"])
-async def test_bad_text_in_a_path_is_not_found(town, bad):
+async def test_bad_text_in_a_path_is_not_found(town):
     alice = await town.merchant()
     deal = await town.offered(alice)
+    for bad in ("%00", "%ED%A0%80", "%FF", "ctr_%00", "x" * 3000, "%F0%9F%98%80"):
+        await nothing_is_at(town, bad, alice, deal)
+
+
+async def nothing_is_at(town, bad, alice, deal):
     for path in ("contracts/{}", "contracts/{}/events", "contracts/{}/proof", "payouts/{}", "quotes/{}"):
         answer = await town.get(f"/v1/{path.format(bad)}", alice)
         refused(answer)
@@ -72,27 +71,14 @@ async def test_bad_text_in_a_path_is_not_found(town, bad):
     refused(await town.http.get(f"/c/{deal['contract']}?t={bad}"))
 
 
-@pytest.mark.parametrize(
-    "cursor",
-    [
-        "x",
-        "%00",
-        *(
-            base64.urlsafe_b64encode(text.encode("utf-8", "surrogatepass")).decode()
-            for text in (
-                "1.5.\0",
-                "1.5.\ud800",
-                f"1.{HUGE}.ctr_0",
-                "1.-1.ctr_0",
-                f"1.{2**63}.ctr_" + "0" * 26,
-            )
-        ),
-    ],
-)
-async def test_a_cursor_that_is_not_ours_is_refused(town, cursor):
-    answer = await town.get(f"/v1/contracts?cursor={cursor}", await town.merchant())
-    refused(answer)
-    assert (answer.status_code, answer.json()["code"]) == (400, "BAD_CURSOR")
+async def test_a_cursor_that_is_not_ours_is_refused(town):
+    alice = await town.merchant()
+    inside = ("1.5.\0", "1.5.\ud800", f"1.{HUGE}.ctr_0", "1.-1.ctr_0", f"1.{2**63}.ctr_" + "0" * 26)
+    spelled = [base64.urlsafe_b64encode(text.encode("utf-8", "surrogatepass")).decode() for text in inside]
+    for cursor in ("x", "%00", *spelled):
+        answer = await town.get(f"/v1/contracts?cursor={cursor}", alice)
+        refused(answer)
+        assert (cursor, answer.status_code, answer.json()["code"]) == (cursor, 400, "BAD_CURSOR")
 
 
 async def test_a_height_beyond_every_number_is_refused(town):
