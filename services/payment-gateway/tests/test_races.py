@@ -179,6 +179,12 @@ async def test_many_events_about_one_payment_at_once_all_count(callbacks, paymen
     assert await payments.hinted(PAYMENT.id) == [f"t{n:02}" for n in range(CROWD)]
 
 
+async def test_a_crowd_refuses_a_forgery_once(callbacks):
+    stored = await callbacks.keep_callback("alipay", RawCallback(b"x", (), NOW))
+    refused = await at_once(lambda n: callbacks.refuse_callback(stored, "BAD_SIGNATURE", NOW + n))
+    assert sum(refused) == 1
+
+
 async def test_a_flood_of_forgeries_leaves_a_bounded_sample(callbacks, database):
     async def forge(number):
         for _ in range(10):

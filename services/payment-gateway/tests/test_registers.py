@@ -200,6 +200,14 @@ async def test_of_refused_callbacks_a_bounded_sample_is_kept(callbacks, database
     assert await count(database, callback) == 1
 
 
+async def test_a_callback_with_a_verdict_is_not_refused_afterwards(callbacks, payments, database):
+    await payments.open_payment(PAYMENT)
+    stored = await store(callbacks)
+    await callbacks.finish_callback(stored, Hint("payment", PAYMENT.id, "n1"), NOW)
+    assert not await callbacks.refuse_callback(stored.id, "STALE", NOW)
+    assert await count(database, callback, callback.c.verdict == "done") == 1
+
+
 async def test_a_hint_never_makes_a_sending_due(callbacks, orders):
     await orders.take_order(Position(0, 0), replace(ORDER, machine=Machine(due_ms=NOW + 1000)))
     stored = await store(callbacks)

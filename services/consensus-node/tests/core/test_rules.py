@@ -156,7 +156,7 @@ def test_r3_only_the_leader_of_the_view_is_heard():
         {"committee_hash": b"k" * 32},
         {"flags": FLAG_HEARTBEAT},
         {"tx_count": 2},
-        {"batches_root": b"b" * 32},
+        {"batch_count": 2},
     ],
     ids=str,
 )
@@ -176,6 +176,17 @@ def test_r3_an_invalid_proposal_is_kept_as_evidence():
     proposal = bench.proposal(1, [ref], cursors_root=b"c" * 32)
     (found,) = [e for e in bench.receive(proposal) if isinstance(e, InvalidProposal)]
     assert found.proposal.header == proposal.header
+
+
+def test_r3_references_that_somebody_bent_on_the_way_do_not_spoil_the_true_proposal():
+    """They are not under the leader's signature, only under the root in its header: nobody is proved guilty."""
+    bench, ref = ready()
+    proposal = bench.proposal(1, [ref])
+    for refs in ((), (ref, ref), (batch(1, tag=b"another")[0],)):
+        done = bench.receive(msgspec.structs.replace(proposal, refs=refs))
+        assert not published(done)
+        assert not [e for e in done if isinstance(e, InvalidProposal)]
+    assert [v.kind for v in published(bench.receive(proposal))] == [NOTARIZE]
 
 
 def test_r3_a_batch_out_of_sequence_is_refused():

@@ -8,7 +8,7 @@ from consensus_node.core.tree import Block
 from consensus_node.core.validity import stateless_fault
 from consensus_node.core.views import refuse
 from consensus_node.core.voting import take_certificate, take_vote
-from sps.chain.header import block_id
+from sps.chain.header import batches_root, block_id
 from sps.chain.vote import Vote, VoteKind, vote_body
 from sps.signing import Domain
 
@@ -42,6 +42,9 @@ def _keep(state: State, proposal: Proposal, identity: bytes) -> None:
     found = state.round(view)
     if not signed and found.certified_id != identity:
         state.out.effect(Fault(leader, "bad proposal signature"))
+        return
+    if batches_root(proposal.refs) != header.batches_root:  # not under the signature: anybody could bend them
+        state.out.effect(Fault(leader, "the references are not the header's"))
         return
     block = Block(identity, header, proposal.refs, proposal.signature if signed else b"")
     fault = stateless_fault(state, header, proposal.refs)

@@ -47,8 +47,10 @@ class SqlCallbackRegister:
             )
             return int(written.scalar_one())
 
-    async def refuse_callback(self, callback: int, code: str, now_ms: int) -> None:
+    async def refuse_callback(self, callback: int, code: str, now_ms: int) -> bool:
         async with self._database.transaction() as connection:
+            if not await _waits(connection, callback):
+                return False
             body = await connection.scalar(select(_row.body).where(_row.id == callback))
             await connection.execute(
                 update(callback_table)
@@ -56,6 +58,7 @@ class SqlCallbackRegister:
                 .values(verdict="refused", code=code, body=bytes(body or b"")[:SAMPLE_BYTES])
             )
             await _trim(connection, now_ms)
+        return True
 
     async def waiting_callbacks(self, limit: int) -> list[StoredCallback]:
         query = select(callback_table).where(_row.verdict == "received").order_by(_row.id).limit(limit)

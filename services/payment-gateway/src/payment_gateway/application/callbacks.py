@@ -94,8 +94,9 @@ class Callbacks:
             _log.warning("callback.amount_differs", payment=hint.subject, provider=provider)
 
     async def _refuse(self, provider: str, number: int, code: str) -> None:
-        await self._register.refuse_callback(number, code, self._clock.now_ms())
-        self._metrics.called_back(provider, "refused")
+        """Whoever is second, the caller or the round, finds the verdict there: it is counted once."""
+        if await self._register.refuse_callback(number, code, self._clock.now_ms()):
+            self._metrics.called_back(provider, "refused")
 
 
 def _in_our_words(hint: Hint) -> Hint:

@@ -133,8 +133,8 @@ class CallbackRegister(Protocol):
     async def keep_callback(self, provider: str, callback: RawCallback) -> int:
         """Store it as received; it is durable when this returns."""
 
-    async def refuse_callback(self, callback: int, code: str, now_ms: int) -> None:
-        """Keep a bounded sample of it and nothing more."""
+    async def refuse_callback(self, callback: int, code: str, now_ms: int) -> bool:
+        """Keep a bounded sample of it and nothing more; False: it has its verdict already."""
 
     async def waiting_callbacks(self, limit: int) -> list[StoredCallback]:
         """Those not translated yet, oldest first."""
