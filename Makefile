@@ -36,7 +36,7 @@ servers: $(VENV)/.installed  ## Kafka and PostgreSQL without containers, to look
 # Two phases: what runs side by side, and then, alone, what needs the machine for itself.
 test: check  ## all tests
 	@$(BIN)/sps servers fetch
-	@$(BIN)/pytest -n 2 --dist worksteal -m "not fleet"
+	@$(BIN)/pytest -n 3 --dist worksteal -m "not fleet"
 	@$(BIN)/pytest -m fleet
 
 storm: $(VENV)/.installed  ## MINUTES=30: random faults under load, over real servers; the books stay exact

@@ -11,6 +11,7 @@ from rich.console import Console
 from sps.runtime.errors import Refusal
 from sps.runtime.logs import configure_logs
 from sps_cli.benches import (
+    crypto,
     execution,
     fold,
     hop,
@@ -40,6 +41,7 @@ Measure = Callable[[Effort, Told], Awaitable[list[Figure]]]
 PARTS: Final[dict[str, Measure]] = {
     ordering.PART: ordering.measure,
     execution.PART: execution.measure,
+    crypto.PART: crypto.measure,
     hop.PART: hop.measure,
     fold.PART: fold.measure,
     replay.PART: replay.measure,

@@ -73,9 +73,13 @@ class Load:
 
     async def hush(self, limit_s: float) -> list[StormTale]:
         """Let everybody finish the story under way and begin no other; returns those that did not in time."""
-        self._open.clear()
+        self.calm()
         await self.ended_all(self.under_way(), limit_s)
         return self.under_way()
+
+    def calm(self) -> None:
+        """Begin no new story."""
+        self._open.clear()
 
     def go_on(self) -> None:
         """Begin new stories again."""

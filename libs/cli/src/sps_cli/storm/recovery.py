@@ -39,11 +39,13 @@ class Strike(Struct, frozen=True):
         return " + ".join(map(str, self.faults))
 
 
-async def struck(arena: Arena, load: Load, faults: Sequence[Fault]) -> Strike:
-    """Let it happen under load and see how it goes on."""
+async def struck(arena: Arena, load: Load, faults: Sequence[Fault], *, calm: bool = False) -> Strike:
+    """Let it happen under load and see how it goes on; `calm`: afterwards nobody begins a new story."""
     began = time.monotonic()
     healed = max(await asyncio.gather(*(strike(arena, fault) for fault in faults)))
     caught = load.under_way()
+    if calm and caught:
+        load.calm()
     first = await load.next_end(healed, LIMIT_S)
     all_ended = await load.ended_all(caught, max(0.0, healed + LIMIT_S - time.monotonic()))
     settled = max((tale.ended for tale in caught), default=healed)
