@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from chain_kit import make_genesis
 from node_kit import PRODUCER_ID, QUICK, Crash, Town, eventually
 
 from consensus_node.adapters.frames import AppendFile, Damaged
+from consensus_node.application.executor import LOOK_AGAIN_S
 from consensus_node.bootstrap import bootstrap
 from sps.eventlog.embedded import EmbeddedLog
 from sps.eventlog.memory import MemoryLog, MemoryStore
@@ -116,6 +118,22 @@ async def test_a_node_that_the_topics_left_behind_catches_up_from_peers(town: To
     metrics = town.nodes[1]._driver._metrics.registry
     for what, count in (("block", missed), ("batch", 5)):
         assert (metrics.get_sample_value("sps_consensus_fetched_total", {"what": what}) or 0) >= count > 0
+
+
+async def test_a_node_that_lacks_many_batches_does_not_wait_between_them(town: Town, log: MemoryLog) -> None:
+    """Forty blocks with a batch each: it once took a look of the executor for every one of them."""
+    await town.all_up()
+    await town.down(1)
+    for number in range(1, 41):
+        await town.send(b"while away %d" % number)
+        await town.agree(number)
+    await trim_everything(log)
+    urls = [f"http://127.0.0.1:{town.nodes[index].port}" for index in (0, 2, 3)]
+    await town.up(1, peers=urls)
+    await eventually(lambda: town.nodes[1].final_height == town.nodes[0].final_height, town.report)
+    began = time.monotonic()
+    await town.agree(40)
+    assert time.monotonic() - began < 40 * LOOK_AGAIN_S / 4
 
 
 async def test_an_observer_with_an_empty_disk_follows_from_peers(town: Town, log: MemoryLog) -> None:

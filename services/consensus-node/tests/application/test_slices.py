@@ -13,6 +13,7 @@ from consensus_node.adapters.block_store import BlockStore
 from consensus_node.adapters.disk import DiskThread
 from consensus_node.application.executor import GIVE_WAY_MAX, Executor, give_way
 from consensus_node.application.inbox import Inbox, SteadyClock
+from consensus_node.application.intake import Intake
 from consensus_node.application.machine import ContractMachine
 from consensus_node.application.ports import Outcome
 from consensus_node.core.inputs import Executed
@@ -102,14 +103,16 @@ async def test_others_have_their_turn_between_two_slices(tmp_path: Path) -> None
     world.block()
     blocks.append(committed(*world.blocks[0]))
     inbox, clock = Inbox(), SteadyClock(ManualClock())
-    executor = Executor(machine, 1, blocks, batches, inbox, clock, NodeMetrics(CollectorRegistry()), no_probe)
+    metrics = NodeMetrics(CollectorRegistry())
+    executor = Executor(machine, 1, blocks, batches, inbox, clock, metrics, no_probe)
+    intake = Intake(bytes(32), {}, batches, inbox, clock, metrics)
 
     async def other() -> None:
         while True:
             machine.others += 1
             await asyncio.sleep(0)
 
-    tasks = [asyncio.create_task(other()), asyncio.create_task(executor.work(None, None))]
+    tasks = [asyncio.create_task(other()), asyncio.create_task(executor.work(intake, None))]
     async with asyncio.timeout(5):
         (done,) = await inbox.take()
     for task in tasks:

@@ -23,6 +23,8 @@ from sps.runtime.probe import Probe
 
 LOOK_AGAIN_S: Final = 0.5
 """A block waits for a missing batch: how often to look whether it came."""
+AHEAD_BLOCKS: Final = 64
+"""What so many blocks lack is asked for at once: nobody waits for one batch to learn of the next."""
 REPLAY_BLOCKS: Final = 1_024
 """Blocks that are read from the store at once, at the start."""
 REPLAY_BREATH: Final = 64
@@ -106,12 +108,13 @@ class Executor:
 
     async def work(self, intake: Intake, fetcher: Fetcher) -> None:
         """Execute what comes, for ever."""
+        intake.when_found(self.wake)
         while True:
             while self._machine.height < self._blocks.height:
                 committed = self._blocks.block(self._machine.height + 1)
                 found, missing = self._find(committed)
                 if missing:
-                    intake.want(missing)
+                    intake.want(self._missing_ahead())
                     fetcher.want_batches()
                     break
                 self._tell(await self._measured(committed, found))
@@ -129,6 +132,13 @@ class Executor:
             else:
                 found.append(batch)
         return found, missing
+
+    def _missing_ahead(self) -> list[BatchRef]:
+        """What the next blocks lack, the nearest last: what is asked for last is fetched first."""
+        first = self._machine.height + 1
+        last = min(self._blocks.height, first + AHEAD_BLOCKS - 1)
+        blocks = (self._blocks.block(height) for height in range(last, first - 1, -1))
+        return [ref for block in blocks for ref in block.refs if ref.digest not in self._batches]
 
     async def _measured(self, committed: Committed, batches: list[Batch]) -> Outcome:
         began = time.perf_counter()

@@ -5,7 +5,7 @@ batches up to a window beyond the final cursor; the producer repeats what was be
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from consensus_node.application.inbox import Inbox, SteadyClock
@@ -71,6 +71,7 @@ class Intake:
         self._lanes = {producer_id: Lane() for producer_id in keys}
         self._log = get_logger("consensus-node")
         self._stored_ms: dict[bytes, int] = {}
+        self._found: Callable[[], None] = lambda: None
         self.wanted: dict[bytes, BatchRef] = {}
         """Batches that a proposal or a final block names and that are not here; asked for last, last."""
 
@@ -78,6 +79,10 @@ class Intake:
     def producers(self) -> tuple[int, ...]:
         """Whose batches are taken."""
         return tuple(self._lanes)
+
+    def when_found(self, found: Callable[[], None]) -> None:
+        """Call this whenever a batch that was wanted is here."""
+        self._found = found
 
     def restore(self, cursors: Mapping[int, tuple[int, bytes]]) -> None:
         """At the start: take the final cursors and tell the replica of everything stored beyond them."""
@@ -181,6 +186,8 @@ class Intake:
         if asked or header.seq <= lane.told or header.seq <= lane.final + WINDOW:
             self._tell(header)
             lane.told = max(lane.told, header.seq)
+        if asked:
+            self._found()
 
     def _tell_window(self, lane: Lane) -> None:
         reach = lane.final + WINDOW
