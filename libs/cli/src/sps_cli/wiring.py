@@ -97,11 +97,16 @@ class Wiring:
     """The settings of each process by its name; `routes` gives some of them a way of their own to servers."""
 
     def __init__(
-        self, folder: StateFolder, backends: Backends, routes: Mapping[str, Backends] | None = None
+        self,
+        folder: StateFolder,
+        backends: Backends,
+        routes: Mapping[str, Backends] | None = None,
+        trace_endpoint: str = "",
     ) -> None:
         self._folder: Final = folder
         self.backends: Final = backends
         self._routes: Final = dict(routes or {})
+        self._traces: Final = {"trace_endpoint": trace_endpoint} if trace_endpoint else {}
 
     def settings(self, name: str) -> ProcessSettings:
         """Raises KeyError for a name that is not one of `ALL`."""
@@ -219,7 +224,7 @@ class Wiring:
         return {"port": self._folder.ports[port], "monitor_port": self._folder.ports[f"{port}.monitor"]}
 
     def _process(self, name: str) -> dict[str, Any]:
-        return self._listening(name) | {"event_log": self.event_log(name)}
+        return self._listening(name) | {"event_log": self.event_log(name)} | self._traces
 
     def _service(self, name: str) -> dict[str, Any]:
         return self._process(name) | {

@@ -20,6 +20,7 @@ from sps.runtime.metrics import (
     LoopMetrics,
     OutboxMetrics,
     ProcessMetrics,
+    TraceMetrics,
 )
 from sps_cli.documents.markdown import code, page, table
 
@@ -33,7 +34,7 @@ _LEAD: Final = (
 
 PROCESS: Final = (ProcessMetrics, LoopMetrics)
 """What every process has."""
-SERVER: Final = (*PROCESS, HttpMetrics, LogMetrics)
+SERVER: Final = (*PROCESS, HttpMetrics, LogMetrics, TraceMetrics)
 """What every process has that serves HTTP under watch and uses the event log."""
 MEMBER: Final = (*SERVER, DatabaseMetrics, FollowerMetrics, OutboxMetrics)
 """What every service has that follows the chain and speaks on it."""
