@@ -163,3 +163,14 @@ def test_half_a_pair_or_a_strange_address_is_refused(kafka, postgres, code):
     with pytest.raises(Refusal) as refused:
         servers_at(kafka, postgres)
     assert refused.value.code == code
+
+
+def test_everybody_is_told_where_traces_go_or_nobody(folder):
+    url = "http://127.0.0.1:4318"
+    told = {
+        name: Wiring(folder, backends_of(folder), trace_endpoint=url).settings(name)
+        for name in (*NODES, *SERVICES)
+    }
+    assert {settings.trace_endpoint for settings in told.values()} == {url}
+    assert environment(told["settlement"])["SETTLEMENT_TRACE_ENDPOINT"] == url
+    assert "SETTLEMENT_TRACE_ENDPOINT" not in environment(Wiring(folder, backends_of(folder)).settlement())
