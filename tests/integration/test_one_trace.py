@@ -1,7 +1,10 @@
 """One trace tells a contract from the webhook to the payout; it holds no secret; headers are all that the log sees."""
 
+import asyncio
+import socket
 import subprocess
 import sys
+import time
 
 import pytest
 from otlp_collector import Collector, Seen, collector
@@ -11,6 +14,8 @@ from sps.eventlog.topics import BLOCKS, CONSENSUS, PAYOUTS, TOPICS, TRANSACTIONS
 from sps.runtime.logs import is_secret
 from sps.tracing import names
 from sps.tracing.context import context_in, trace_of
+from sps.tracing.otlp import EVERY_S, EXPORT_S
+from sps_cli.platform import STOP_S as TOGETHER_S
 
 pytestmark = pytest.mark.slow
 
@@ -165,6 +170,21 @@ async def check_headers(platform) -> None:
         ]
         assert records
         assert {context_in(record.headers) is not None for record in records} == {headed}
+
+
+async def test_a_mute_collector_delays_neither_a_request_nor_the_end(tmp_path):
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as mute:
+        endpoint = f"http://127.0.0.1:{mute.getsockname()[1]}"
+        async with platform_with_story(tmp_path, trace_endpoint=endpoint) as (platform, _, story):
+            await story.register()
+            await asyncio.sleep(EVERY_S)
+            began = time.monotonic()
+            await story.offer()
+            await story.accept()
+            assert time.monotonic() - began < EXPORT_S, "one export has not even ended"
+            began = time.monotonic()
+            assert await platform.stop(), "somebody did not stop within his bound"
+            assert time.monotonic() - began < TOGETHER_S
 
 
 BUILD_ALL = """

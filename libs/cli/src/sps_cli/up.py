@@ -20,7 +20,7 @@ from sps_cli.fleet import Ended, Fleet
 from sps_cli.fleet_keeper import Keeper
 from sps_cli.platform import Platform
 from sps_cli.state_folder import StateFolder
-from sps_cli.wiring import ALL, backends_of, servers_at
+from sps_cli.wiring import ALL, backends_of, collector_at, servers_at
 
 FAILED: Final = 1
 
@@ -37,7 +37,7 @@ def run(
 async def _run(
     folder: StateFolder, console: Console, any_ports: bool, kafka: str, postgres: str, traces: str
 ) -> int:
-    servers = servers_at(kafka, postgres)
+    servers, traces = servers_at(kafka, postgres), collector_at(traces)
     if servers and folder.is_new:
         from sps_cli.provision import refuse_databases
 

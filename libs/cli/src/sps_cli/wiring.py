@@ -5,6 +5,7 @@ environment variables where each has a process of its own (`fleet.py`).
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +23,7 @@ import payment_gateway.settings as payment_settings
 import sandbox.settings as sandbox_settings
 import settlement.settings as settlement_settings
 from sps.runtime.errors import Refusal
-from sps.runtime.settings import ProcessSettings
+from sps.runtime.settings import ENDPOINT, ProcessSettings
 from sps_cli.state_folder import FLOATS, VALIDATORS, Servers, StateFolder
 
 NODES: Final = tuple(f"node-{i}" for i in range(VALIDATORS))
@@ -91,6 +92,13 @@ def servers_at(kafka: str, postgres: str) -> Servers:
     if not mark or scheme not in {"postgres", "postgresql", "postgresql+asyncpg"}:
         raise Refusal("BAD_ADDRESS", "--postgres takes postgresql://user@host:port/database")
     return Servers(address, f"postgresql+asyncpg://{rest}")
+
+
+def collector_at(url: str) -> str:
+    """What a person typed, or nothing; raises `Refusal` when it is no address of a collector."""
+    if url and not re.fullmatch(ENDPOINT, url):
+        raise Refusal("BAD_ADDRESS", f"--traces takes http://host:port of a collector, not {url}")
+    return url
 
 
 class Wiring:
