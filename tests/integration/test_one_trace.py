@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from otlp_collector import Collector, Seen, collector
+from otlp_collector import Collector, Seen, Trace, collector
 from platform_kit import check_the_end, platform_with_story
 
 from sps.eventlog.topics import BLOCKS, CONSENSUS, PAYOUTS, TOPICS, TRANSACTIONS
@@ -25,28 +25,6 @@ FOLLOWERS = {"contract-api", "carrier_gateway", "payment_gateway", "settlement"}
 WAIT_S = 15.0
 
 
-class Trace:
-    """The spans of one trace as a tree."""
-
-    def __init__(self, spans: list[Seen]) -> None:
-        self.spans = spans
-        self.by_id = {span.id: span for span in spans}
-
-    def one(self, name: str, **attributes: str) -> Seen:
-        found = [span for span in self.spans if span.name == name and _fits(span, attributes)]
-        assert len(found) == 1, (name, attributes, [span.attributes for span in found])
-        return found[0]
-
-    def line(self, span: Seen) -> list[str]:
-        """Names from the root to the span."""
-        above = self.by_id.get(span.parent)
-        return [*(self.line(above) if above else []), span.name]
-
-
-def _fits(span: Seen, attributes: dict[str, str]) -> bool:
-    return all(span.attributes.get(f"sps.{name}") == value for name, value in attributes.items())
-
-
 async def told(there: Collector, contract: str) -> Trace:
     """The contract's trace, once all four services have projected its last receipt."""
 
@@ -55,7 +33,12 @@ async def told(there: Collector, contract: str) -> Trace:
         return said == FOLLOWERS
 
     await there.until(ended, WAIT_S)
-    return Trace(there.of_trace(trace_of(contract).hex()))
+    trace = await there.whole(trace_of(contract).hex(), f"transaction {LAST}", WAIT_S)
+    batch = trace.by_id[trace.one("block", rules="D11 M1").parent].links[0][0]
+    await there.until(
+        lambda _: len([s for s in there.of_trace(batch) if s.name.startswith("store ")]) == 4, WAIT_S
+    )
+    return trace
 
 
 async def test_one_trace_tells_the_contract_from_the_webhook_to_the_payout(tmp_path):

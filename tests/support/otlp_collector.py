@@ -41,6 +41,20 @@ class Collector:
     def of_trace(self, trace: str) -> list[Seen]:
         return [span for span in self.spans if span.trace == trace]
 
+    async def whole(self, trace: str, last: str, limit_s: float) -> "Trace":
+        """The trace, once somebody has said the span named `last`, and no parent and no link leads nowhere."""
+        await self.until(lambda spans: not self._missing(trace, last), limit_s)
+        return Trace(self.of_trace(trace))
+
+    def _missing(self, trace: str, last: str) -> set[tuple[str, str]]:
+        """Places that are named and not here yet: each process sends by itself, when its time has come."""
+        mine = self.of_trace(trace)
+        if not any(span.name == last for span in mine):
+            return {(trace, last)}
+        named = {(trace, span.parent) for span in mine if span.parent}
+        named |= {link for span in mine for link in span.links}
+        return named - {(span.trace, span.id) for span in self.spans}
+
     async def until(self, holds: Any, limit_s: float) -> None:
         """Return when `holds(spans)`; fail with what has come."""
         end = asyncio.get_running_loop().time() + limit_s
@@ -54,6 +68,28 @@ class Collector:
             names = {each.key: each.value.string_value for each in resource.resource.attributes}
             for scope in resource.scope_spans:
                 self.spans.extend(_seen(names["service.name"], span) for span in scope.spans)
+
+
+class Trace:
+    """The spans of one trace as a tree."""
+
+    def __init__(self, spans: list[Seen]) -> None:
+        self.spans = spans
+        self.by_id = {span.id: span for span in spans}
+
+    def one(self, name: str, **attributes: str) -> Seen:
+        found = [span for span in self.spans if span.name == name and _fits(span, attributes)]
+        assert len(found) == 1, (name, attributes, [span.attributes for span in found])
+        return found[0]
+
+    def line(self, span: Seen) -> list[str]:
+        """Names from the root to the span."""
+        above = self.by_id.get(span.parent)
+        return [*(self.line(above) if above else []), span.name]
+
+
+def _fits(span: Seen, attributes: dict[str, str]) -> bool:
+    return all(span.attributes.get(f"sps.{name}") == value for name, value in attributes.items())
 
 
 @contextmanager
