@@ -13,7 +13,7 @@ from sps.transactions.values import EvidenceOrigin
 MS_PER_S: Final = 1_000
 CALLS: Final = ("pull", "subscribe")
 CALL_RESULTS: Final = ("ok", "trouble", "refused")
-OUTCOMES: Final = ("evidence", "hint", "nothing", "unknown_number", "given_up", "poisoned")
+OUTCOMES: Final = ("evidence", "hint", "nothing", "unknown_number", "given_up", "poisoned", "unreadable")
 """How a message usually ends; a carrier's own notices have words of their own."""
 WEBHOOKS: Final = {"accepted": "ok"}
 """Our words that have another one among the metrics; all others stand there as they are."""

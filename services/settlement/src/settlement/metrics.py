@@ -1,5 +1,6 @@
 """Every metric of settlement. Labels are rows of the posting table, currencies and our own few words."""
 
+import re
 from collections import Counter as Tally
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, get_args
@@ -12,6 +13,7 @@ from settlement.core.rates import Advice, Verdict
 from sps.chain.receipt import OK
 from sps.escrow.header import HeaderState
 from sps.escrow.state import PayoutState
+from sps.ledger import postings
 from sps.runtime.metrics import DB_BUCKETS
 
 PROVIDER_ACCOUNT: Final = "1000/"
@@ -19,6 +21,14 @@ HELD: Final = "2000"
 """The account code of money in escrow."""
 MEMO: Final = "9"
 """What the codes of memo accounts begin with; they sum to zero among themselves."""
+ROWS: Final = tuple(
+    sorted(
+        name.removesuffix("_mirror").upper() + "M" * name.endswith("_mirror")
+        for name in vars(postings)
+        if re.fullmatch(r"p\d\d(_mirror)?", name)
+    )
+)
+"""All rows of the posting table (`docs/ledger.md`)."""
 OTHER: Final = "other"
 """The label of providers that the genesis document does not name."""
 ROUNDS: Final = (*get_args(Advice), "bad", "unreachable")
@@ -73,6 +83,9 @@ class BookMetrics:
             ("currency",),
             registry=registry,
         )
+
+        for row in ROWS:
+            self.journals.labels(row)
 
     def written(self, entries: Sequence[Entry]) -> None:
         """Count what a committed block has added."""
