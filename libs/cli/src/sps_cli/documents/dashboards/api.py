@@ -1,0 +1,90 @@
+"""API: rate, errors and duration of everything that speaks HTTP."""
+
+from typing import Final
+
+from sps_cli.documents.dashboards.grafana import RATE, Dashboard, Row, quantiles, show
+
+API: Final = Dashboard(
+    "sps-api",
+    "SPS API",
+    "Rate, errors and duration of requests, by service and route.",
+    (
+        Row(
+            "All services",
+            (
+                show(
+                    "Requests",
+                    "Answered, by service.",
+                    "reqps",
+                    (f"sum by (job) (rate(sps_http_requests_total[{RATE}]))", "{{job}}"),
+                ),
+                show(
+                    "Share of 5xx",
+                    "Of all answers in five minutes; one in a thousand is allowed.",
+                    "percentunit",
+                    ("job:sps_http_requests:error_ratio_rate5m", "{{job}}"),
+                    red=0.001,
+                    alerts=("ApiErrorBudgetBurns",),
+                ),
+                show(
+                    "Share slower than 300 ms",
+                    "Of all answers in five minutes; one in a hundred is allowed.",
+                    "percentunit",
+                    ("job:sps_http_request_duration_seconds:slow_ratio_rate5m", "{{job}}"),
+                    red=0.01,
+                    alerts=("ApiLatencyBudgetBurns",),
+                ),
+                show(
+                    "Duration",
+                    "Median and 99th percentile, by service.",
+                    "s",
+                    *quantiles("sps_http_request_duration_seconds", "job"),
+                    red=0.3,
+                    alerts=("ApiLatencyBudgetBurns",),
+                ),
+                show(
+                    "Being answered",
+                    "Requests under way, by service.",
+                    "short",
+                    ("sum by (job) (sps_http_requests_in_flight)", "{{job}}"),
+                ),
+                show(
+                    "Answers by code",
+                    "202: the block did not come in time, the request is stored. 503: a dependency is away.",
+                    "reqps",
+                    (f"sum by (job, code) (rate(sps_http_requests_total[{RATE}])) > 0", "{{job}} {{code}}"),
+                ),
+            ),
+        ),
+        Row(
+            "contract-api",
+            (
+                show(
+                    "Requests by route",
+                    "Route templates, never addresses.",
+                    "reqps",
+                    (
+                        f'sum by (method, route) (rate(sps_http_requests_total{{job=~".*contract-api.*"}}[{RATE}])) > 0',
+                        "{{method}} {{route}}",
+                    ),
+                ),
+                show(
+                    "99th percentile by route",
+                    "Routes that wait for their block take as long as a block.",
+                    "s",
+                    (
+                        "histogram_quantile(0.99, sum by (le, route) (rate("
+                        f'sps_http_request_duration_seconds_bucket{{job=~".*contract-api.*"}}[{RATE}])))',
+                        "{{route}}",
+                    ),
+                ),
+                show(
+                    "Repeats",
+                    "Requests with a key: new ones, replays of an answer, repeats under way, keys used twice.",
+                    "reqps",
+                    (f"sum by (result) (rate(sps_idempotency_results_total[{RATE}]))", "{{result}}"),
+                ),
+            ),
+        ),
+    ),
+)
