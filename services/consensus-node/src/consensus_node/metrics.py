@@ -33,7 +33,9 @@ class Progress:
             "sps_consensus_validators", "Seats of the committee", registry=registry
         )
         self.voting: Final = Gauge(
-            "sps_consensus_voting", "1 while this node takes part in votes; an observer never", registry=registry
+            "sps_consensus_voting",
+            "1 while this node takes part in votes; an observer never",
+            registry=registry,
         )
         self.transactions: Final = Counter(
             "sps_consensus_transactions_total", "Transactions executed", registry=registry

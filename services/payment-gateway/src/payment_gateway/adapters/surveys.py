@@ -1,4 +1,4 @@
-"""What is open, counted for the metrics: each question is answered by an index, and none reads what is over."""
+"""What is open, counted for the metrics: each question has its index, and none reads what is over."""
 
 from typing import Final
 
@@ -44,13 +44,13 @@ async def _orders(connection: AsyncConnection) -> list[OpenOrders]:
 
 
 async def _payments(connection: AsyncConnection) -> dict[str, int]:
-    row = payment.c
+    column = payment.c
     query = (
-        select(row.provider, func.count())
-        .where(row.due_ms < NEVER_MS, row.state.in_(PENDING))
-        .group_by(row.provider)
+        select(column.provider, func.count())
+        .where(column.due_ms < NEVER_MS, column.state.in_(PENDING))
+        .group_by(column.provider)
     )
-    return {provider: count for provider, count in await connection.execute(query)}  # noqa: C416 rows, not pairs
+    return {row.provider: int(row[1]) for row in await connection.execute(query)}
 
 
 async def _callbacks(connection: AsyncConnection) -> list[Waiting]:

@@ -2,7 +2,10 @@
 
 from typing import Final
 
-from sps_cli.documents.dashboards.grafana import RATE, Dashboard, Row, quantiles, show
+from sps_cli.documents.dashboards.grafana import Dashboard, Row, busy, quantiles, rate, show
+
+OF_THE_API: Final = '{job=~".*contract-api.*"}'
+BY_ROUTE: Final = rate("sps_http_request_duration_seconds_bucket", "le, route", OF_THE_API)
 
 API: Final = Dashboard(
     "sps-api",
@@ -16,7 +19,7 @@ API: Final = Dashboard(
                     "Requests",
                     "Answered, by service.",
                     "reqps",
-                    (f"sum by (job) (rate(sps_http_requests_total[{RATE}]))", "{{job}}"),
+                    (rate("sps_http_requests_total", "job"), "{{job}}"),
                 ),
                 show(
                     "Share of 5xx",
@@ -52,7 +55,7 @@ API: Final = Dashboard(
                     "Answers by code",
                     "202: the block did not come in time, the request is stored. 503: a dependency is away.",
                     "reqps",
-                    (f"sum by (job, code) (rate(sps_http_requests_total[{RATE}])) > 0", "{{job}} {{code}}"),
+                    (busy("sps_http_requests_total", "job, code"), "{{job}} {{code}}"),
                 ),
             ),
         ),
@@ -64,7 +67,7 @@ API: Final = Dashboard(
                     "Route templates, never addresses.",
                     "reqps",
                     (
-                        f'sum by (method, route) (rate(sps_http_requests_total{{job=~".*contract-api.*"}}[{RATE}])) > 0',
+                        rate("sps_http_requests_total", "method, route", OF_THE_API) + " > 0",
                         "{{method}} {{route}}",
                     ),
                 ),
@@ -72,17 +75,13 @@ API: Final = Dashboard(
                     "99th percentile by route",
                     "Routes that wait for their block take as long as a block.",
                     "s",
-                    (
-                        "histogram_quantile(0.99, sum by (le, route) (rate("
-                        f'sps_http_request_duration_seconds_bucket{{job=~".*contract-api.*"}}[{RATE}])))',
-                        "{{route}}",
-                    ),
+                    (f"histogram_quantile(0.99, {BY_ROUTE})", "{{route}}"),
                 ),
                 show(
                     "Repeats",
-                    "Requests with a key: new ones, replays of an answer, repeats under way, keys used twice.",
+                    "Requests with a key: new, replayed, still under way, or the key was used for another.",
                     "reqps",
-                    (f"sum by (result) (rate(sps_idempotency_results_total[{RATE}]))", "{{result}}"),
+                    (rate("sps_idempotency_results_total", "result"), "{{result}}"),
                 ),
             ),
         ),

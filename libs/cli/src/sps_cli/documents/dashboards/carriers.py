@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sps_cli.documents.dashboards.grafana import RATE, Dashboard, Row, show
+from sps_cli.documents.dashboards.grafana import Dashboard, Row, busy, rate, show
 
 CARRIERS: Final = Dashboard(
     "sps-carriers",
@@ -16,7 +16,7 @@ CARRIERS: Final = Dashboard(
                     "Messages by outcome",
                     "How each message of a carrier ended.",
                     "ops",
-                    (f"sum by (carrier, result) (rate(sps_carrier_events_total[{RATE}])) > 0", "{{carrier}} {{result}}"),
+                    (busy("sps_carrier_events_total", "carrier, result"), "{{carrier}} {{result}}"),
                     alerts=("CarrierMessagesNotUnderstood",),
                 ),
                 show(
@@ -31,7 +31,7 @@ CARRIERS: Final = Dashboard(
                     "Facts given to the chain",
                     "By origin: signed by the carrier, pulled from it, or only pushed.",
                     "ops",
-                    (f"sum by (carrier, origin) (rate(sps_carrier_evidence_total[{RATE}]))", "{{carrier}} {{origin}}"),
+                    (rate("sps_carrier_evidence_total", "carrier, origin"), "{{carrier}} {{origin}}"),
                 ),
                 show(
                     "Words that we do not know",
@@ -45,7 +45,10 @@ CARRIERS: Final = Dashboard(
                     "Refused by the chain",
                     "Bookings and evidence of ours.",
                     "short",
-                    ("sum by (kind, code) (increase(sps_carrier_chain_refused_total[1h])) > 0", "{{kind}} {{code}}"),
+                    (
+                        "sum by (kind, code) (increase(sps_carrier_chain_refused_total[1h])) > 0",
+                        "{{kind}} {{code}}",
+                    ),
                 ),
                 show(
                     "Webhooks that wait",
@@ -63,7 +66,10 @@ CARRIERS: Final = Dashboard(
                     "Calls to carriers",
                     "By operation and how they ended.",
                     "reqps",
-                    (f"sum by (target, operation, code) (rate(sps_outbound_requests_total[{RATE}])) > 0", "{{target}} {{operation}} {{code}}"),
+                    (
+                        busy("sps_outbound_requests_total", "target, operation, code"),
+                        "{{target}} {{operation}} {{code}}",
+                    ),
                     alerts=("CarrierCallsFail",),
                 ),
                 show(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sps_cli.documents.dashboards.grafana import RATE, Dashboard, Row, quantiles, show
+from sps_cli.documents.dashboards.grafana import RATE, Dashboard, Row, quantiles, rate, show
 
 CONSENSUS: Final = Dashboard(
     "sps-consensus",
@@ -82,7 +82,10 @@ CONSENSUS: Final = Dashboard(
                     "Blocks by which each validator is behind.",
                     "short",
                     ("scalar(max(sps_consensus_height)) - sps_consensus_height", "{{instance}} stored"),
-                    ("scalar(max(sps_consensus_height)) - sps_consensus_executed_height", "{{instance}} executed"),
+                    (
+                        "scalar(max(sps_consensus_height)) - sps_consensus_executed_height",
+                        "{{instance}} executed",
+                    ),
                     red=100,
                     alerts=("ValidatorBehind",),
                 ),
@@ -96,7 +99,7 @@ CONSENSUS: Final = Dashboard(
                     "Transactions",
                     "Executed, by validator: all lines are equal.",
                     "ops",
-                    (f"sum by (instance) (rate(sps_consensus_transactions_total[{RATE}]))", "{{instance}}"),
+                    (rate("sps_consensus_transactions_total", "instance"), "{{instance}}"),
                 ),
             ),
         ),
@@ -107,14 +110,14 @@ CONSENSUS: Final = Dashboard(
                     "Votes given",
                     "By validator and kind.",
                     "ops",
-                    (f"sum by (instance, kind) (rate(sps_consensus_votes_total[{RATE}]))", "{{instance}} {{kind}}"),
+                    (rate("sps_consensus_votes_total", "instance, kind"), "{{instance}} {{kind}}"),
                     alerts=("ValidatorNotVoting",),
                 ),
                 show(
                     "Views skipped",
                     "A leader was silent or too late.",
                     "ops",
-                    (f"sum by (instance) (rate(sps_consensus_nullified_views_total[{RATE}]))", "{{instance}}"),
+                    (rate("sps_consensus_nullified_views_total", "instance"), "{{instance}}"),
                     alerts=("FinalityBudgetBurns",),
                 ),
                 show(
@@ -122,7 +125,7 @@ CONSENSUS: Final = Dashboard(
                     "View of the newest vote, as a rate, and blocks proposed.",
                     "ops",
                     (f"deriv(sps_consensus_view[{RATE}])", "{{instance}} view"),
-                    (f"sum by (instance) (rate(sps_consensus_proposals_total[{RATE}]))", "{{instance}} proposed"),
+                    (rate("sps_consensus_proposals_total", "instance"), "{{instance}} proposed"),
                 ),
                 show(
                     "Syncing the write-ahead log",
@@ -134,7 +137,7 @@ CONSENSUS: Final = Dashboard(
                     "Wrong messages",
                     "By the seat that claims to have sent them.",
                     "ops",
-                    (f"sum by (validator) (rate(sps_consensus_faults_total[{RATE}]))", "seat {{validator}}"),
+                    (rate("sps_consensus_faults_total", "validator"), "seat {{validator}}"),
                 ),
                 show(
                     "Waiting and dropped",
@@ -142,7 +145,10 @@ CONSENSUS: Final = Dashboard(
                     "short",
                     ("max by (instance) (sps_consensus_inbox)", "{{instance}} waiting"),
                     ("sum by (instance) (increase(sps_consensus_unsent_total[5m]))", "{{instance}} dropped"),
-                    ("sum by (instance, what) (increase(sps_consensus_fetched_total[5m]))", "{{instance}} fetched {{what}}"),
+                    (
+                        "sum by (instance, what) (increase(sps_consensus_fetched_total[5m]))",
+                        "{{instance}} fetched {{what}}",
+                    ),
                     alerts=("ValidatorNotVoting",),
                 ),
             ),

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sps_cli.documents.dashboards.grafana import RATE, Dashboard, Row, quantiles, show
+from sps_cli.documents.dashboards.grafana import Dashboard, Row, busy, quantiles, rate, show
 
 EVENT_LOG: Final = Dashboard(
     "sps-event-log",
@@ -17,7 +17,7 @@ EVENT_LOG: Final = Dashboard(
                     "Appended, by topic and result.",
                     "ops",
                     (
-                        f"sum by (topic, result) (rate(sps_events_published_total[{RATE}])) > 0",
+                        busy("sps_events_published_total", "topic, result"),
                         "{{topic}} {{result}}",
                     ),
                     alerts=("EventLogUnreachable",),
@@ -59,9 +59,9 @@ EVENT_LOG: Final = Dashboard(
                     "Records that prove nothing",
                     "Refused by followers and validators, and what was no record at all.",
                     "ops",
-                    (f"sum by (job, what) (rate(sps_follower_refused_total[{RATE}]))", "{{job}} {{what}}"),
-                    (f"sum by (job, what) (rate(sps_consensus_refused_total[{RATE}]))", "{{job}} {{what}}"),
-                    (f"sum by (job, topic) (rate(sps_event_log_unreadable_total[{RATE}]))", "{{job}} {{topic}}"),
+                    (rate("sps_follower_refused_total", "job, what"), "{{job}} {{what}}"),
+                    (rate("sps_consensus_refused_total", "job, what"), "{{job}} {{what}}"),
+                    (rate("sps_event_log_unreadable_total", "job, topic"), "{{job}} {{topic}}"),
                     alerts=("LogRecordsRefused",),
                 ),
                 show(
@@ -84,7 +84,7 @@ EVENT_LOG: Final = Dashboard(
                     "Fetched from validators",
                     "What the log did not bring.",
                     "ops",
-                    (f"sum by (job, what) (rate(sps_follower_fetched_total[{RATE}]))", "{{job}} {{what}}"),
+                    (rate("sps_follower_fetched_total", "job, what"), "{{job}} {{what}}"),
                     alerts=("EventLogReset",),
                 ),
             ),
@@ -119,8 +119,8 @@ EVENT_LOG: Final = Dashboard(
                     "Batches",
                     "Sealed, and appended again because no block had them.",
                     "ops",
-                    (f"sum by (job) (rate(sps_outbox_batches_total[{RATE}]))", "{{job}} sealed"),
-                    (f"sum by (job) (rate(sps_outbox_resent_total[{RATE}]))", "{{job}} again"),
+                    (rate("sps_outbox_batches_total", "job"), "{{job}} sealed"),
+                    (rate("sps_outbox_resent_total", "job"), "{{job}} again"),
                 ),
                 show(
                     "Foreign batches",

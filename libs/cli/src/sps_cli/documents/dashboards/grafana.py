@@ -61,13 +61,24 @@ def show(title: str, description: str, unit: Unit, *queries: tuple[str, str], **
     return Panel(title, description, unit, tuple(Query(*each) for each in queries), **more)
 
 
+def rate(metric: str, by: str = "", matching: str = "") -> str:
+    """Events per second by these labels."""
+    group = f"sum by ({by})" if by else "sum"
+    return f"{group} (rate({metric}{matching}[{RATE}]))"
+
+
+def busy(metric: str, by: str) -> str:
+    """The same, without lines that lie on zero."""
+    return f"{rate(metric, by)} > 0"
+
+
 def quantiles(metric: str, by: str = "", matching: str = "") -> tuple[tuple[str, str], ...]:
     """The median and the 99th percentile of a histogram."""
     labels = ", ".join(part for part in ("le", by) if part)
-    rate = f"sum by ({labels}) (rate({metric}_bucket{{{matching}}}[{RATE}]))"
+    buckets = rate(f"{metric}_bucket", labels, f"{{{matching}}}" if matching else "")
     name = f" {{{{{by}}}}}" if by else ""
     return tuple(
-        (f"histogram_quantile({share}, {rate})", f"{word}{name}")
+        (f"histogram_quantile({share}, {buckets})", f"{word}{name}")
         for share, word in (("0.5", "median"), ("0.99", "p99"))
     )
 

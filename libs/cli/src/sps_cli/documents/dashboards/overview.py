@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sps_cli.documents.dashboards.grafana import RATE, Dashboard, Row, show
+from sps_cli.documents.dashboards.grafana import Dashboard, Row, rate, show
 from sps_cli.documents.objectives import OBJECTIVES, Objective
 
 PROMISED: Final = {"sps_http_requests", "sps_consensus_finality_seconds", "sps_webhook_handling_seconds"}
@@ -70,10 +70,10 @@ OVERVIEW: Final = Dashboard(
             (
                 show(
                     "Money held, released, paid out",
-                    "Journals by row of the posting table: P03 held, P20 and P21 released, P40 refund ordered, "
-                    "P60 payout ordered, P61 paid.",
+                    "Journals by row of the posting table: P03 held, P20 and P21 released, "
+                    "P40 refund ordered, P60 payout ordered, P61 paid.",
                     "ops",
-                    (f'sum by (row) (rate(sps_journals_total{{row=~"P03|P20|P21|P40|P60|P61"}}[{RATE}]))', "{{row}}"),
+                    (rate("sps_journals_total", "row", '{row=~"P03|P20|P21|P40|P60|P61"}'), "{{row}}"),
                 ),
                 show(
                     "Contracts that are open",

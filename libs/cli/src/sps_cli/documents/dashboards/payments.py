@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sps_cli.documents.dashboards.grafana import RATE, Dashboard, Row, quantiles, show
+from sps_cli.documents.dashboards.grafana import Dashboard, Row, busy, quantiles, show
 
 PAYMENTS: Final = Dashboard(
     "sps-payments",
@@ -16,7 +16,7 @@ PAYMENTS: Final = Dashboard(
                     "Webhooks by what became of them",
                     "Of carriers and providers. Refused ones did not prove their origin.",
                     "reqps",
-                    (f"sum by (provider, result) (rate(sps_webhooks_received_total[{RATE}])) > 0", "{{provider}} {{result}}"),
+                    (busy("sps_webhooks_received_total", "provider, result"), "{{provider}} {{result}}"),
                     alerts=("WebhooksRefused",),
                 ),
                 show(
@@ -53,7 +53,7 @@ PAYMENTS: Final = Dashboard(
                     "Looks at payments",
                     "What the provider said; trouble: it could not be asked.",
                     "reqps",
-                    (f"sum by (provider, found) (rate(sps_payment_looks_total[{RATE}])) > 0", "{{provider}} {{found}}"),
+                    (busy("sps_payment_looks_total", "provider, found"), "{{provider}} {{found}}"),
                     alerts=("ProviderCallsFail",),
                 ),
             ),
@@ -80,11 +80,11 @@ PAYMENTS: Final = Dashboard(
                     "Orders by step",
                     "What became of each attempt or look.",
                     "ops",
-                    (f"sum by (provider, step) (rate(sps_orders_total[{RATE}])) > 0", "{{provider}} {{step}}"),
+                    (busy("sps_orders_total", "provider, step"), "{{provider}} {{step}}"),
                 ),
                 show(
                     "Refused orders",
-                    "Records on the topic of orders that are not settlement's, or that the chain contradicts.",
+                    "Records on their topic that are not settlement's, or that the chain contradicts.",
                     "short",
                     ("sum(increase(sps_orders_refused_total[1h]))", ""),
                     red=1,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sps_cli.documents.dashboards.grafana import RATE, Dashboard, Row, quantiles, show
+from sps_cli.documents.dashboards.grafana import RATE, Dashboard, Row, busy, quantiles, show
 
 OURS: Final = "and on (job, instance) sps_build_info"
 """The library's metrics have the names that everybody's have."""
@@ -10,7 +10,7 @@ OURS: Final = "and on (job, instance) sps_build_info"
 RUNTIME: Final = Dashboard(
     "sps-runtime",
     "SPS Runtime",
-    "Processes, loops and databases. CPU throttling, volumes and brokers are on the cluster's own dashboards.",
+    "Processes, loops and databases; throttling, volumes and brokers are on the cluster's dashboards.",
     (
         Row(
             "Processes",
@@ -88,7 +88,7 @@ RUNTIME: Final = Dashboard(
                     "Rounds that failed",
                     "And are tried again.",
                     "ops",
-                    (f"sum by (job, task) (rate(sps_tasks_troubled_total[{RATE}])) > 0", "{{job}} {{task}}"),
+                    (busy("sps_tasks_troubled_total", "job, task"), "{{job}} {{task}}"),
                     alerts=("NotReady",),
                 ),
                 show(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sps_cli.documents.dashboards.grafana import RATE, Dashboard, Row, quantiles, show
+from sps_cli.documents.dashboards.grafana import Dashboard, Row, busy, quantiles, rate, show
 
 SETTLEMENT: Final = Dashboard(
     "sps-settlement",
@@ -14,9 +14,12 @@ SETTLEMENT: Final = Dashboard(
             (
                 show(
                     "Balances by account",
-                    "Sum by code of the chart of accounts in minor units, debit positive. Summed every minute.",
+                    "Minor units by code of the chart of accounts, debit positive. Summed every minute.",
                     "short",
-                    ("max by (account, currency) (sps_ledger_balance_minor_units) != 0", "{{account}} {{currency}}"),
+                    (
+                        "max by (account, currency) (sps_ledger_balance_minor_units) != 0",
+                        "{{account}} {{currency}}",
+                    ),
                     width=12,
                     alerts=("LedgerOutOfBalance", "MoneyInSuspense"),
                 ),
@@ -24,7 +27,10 @@ SETTLEMENT: Final = Dashboard(
                     "Below zero at a provider",
                     "Minor units by which our books say less than nothing.",
                     "short",
-                    ("max by (provider, currency) (sps_books_provider_negative)", "{{provider}} {{currency}}"),
+                    (
+                        "max by (provider, currency) (sps_books_provider_negative)",
+                        "{{provider}} {{currency}}",
+                    ),
                     red=1,
                     width=6,
                     alerts=("ProviderBalanceNegative",),
@@ -42,13 +48,13 @@ SETTLEMENT: Final = Dashboard(
                     "Journals by row",
                     "Rows of the posting table (docs/ledger.md).",
                     "ops",
-                    (f"sum by (row) (rate(sps_journals_total[{RATE}])) > 0", "{{row}}"),
+                    (busy("sps_journals_total", "row"), "{{row}}"),
                 ),
                 show(
                     "Postings",
                     "Lines written to the books.",
                     "ops",
-                    (f"sum(rate(sps_postings_total[{RATE}]))", "postings"),
+                    (rate("sps_postings_total"), "postings"),
                 ),
                 show(
                     "Folding a block",
@@ -86,8 +92,8 @@ SETTLEMENT: Final = Dashboard(
                     "Orders signed and published",
                     "Signed in the fold of a block, published afterwards.",
                     "ops",
-                    (f"sum by (kind) (rate(sps_orders_signed_total[{RATE}]))", "signed {{kind}}"),
-                    (f"sum(rate(sps_orders_published_total[{RATE}]))", "published"),
+                    (rate("sps_orders_signed_total", "kind"), "signed {{kind}}"),
+                    (rate("sps_orders_published_total"), "published"),
                 ),
                 show(
                     "Orders not published",
@@ -120,8 +126,8 @@ SETTLEMENT: Final = Dashboard(
                     "Quotes",
                     "Requests for a rate, by what happened to them.",
                     "ops",
-                    (f"sum by (result) (rate(sps_quotes_total[{RATE}]))", "{{result}}"),
-                    (f"sum by (code) (rate(sps_rates_refused_total[{RATE}])) > 0", "rates refused {{code}}"),
+                    (rate("sps_quotes_total", "result"), "{{result}}"),
+                    (busy("sps_rates_refused_total", "code"), "rates refused {{code}}"),
                     alerts=("RatesRefused",),
                 ),
             ),
