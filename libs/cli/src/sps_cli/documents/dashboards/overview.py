@@ -47,7 +47,7 @@ OVERVIEW: Final = Dashboard(
                     "Orders that wait for a person",
                     "Payouts and refunds whose outcome the provider did not tell in time.",
                     "short",
-                    ('sum by (provider) (sps_orders_open{state="manual"})', "{{provider}}"),
+                    ('max by (provider) (sps_orders_open{state="manual"})', "{{provider}}"),
                     kind="stat",
                     red=1,
                     width=6,
