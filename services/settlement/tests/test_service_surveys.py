@@ -81,3 +81,20 @@ async def test_a_thousand_contracts_make_no_more_series_than_one(town):
     assert series(town) == before
     assert town.count("sps_contracts", state="FUNDED") == CONTRACTS
     assert town.count("sps_escrow_held_minor_units", currency="CNY") == 100_000 * CONTRACTS
+
+
+async def test_how_old_a_block_is_when_its_effect_is_committed_is_measured_only_for_news(town):
+    def measured():
+        return town.count("sps_event_age_seconds_count", topic="sps.blocks.v1")
+
+    await town.settlement.follower.caught_up()
+    await town.released("news")
+    blocks = measured()
+    assert blocks == 4
+    await town.down()
+    for number in range(10):
+        await town.chain.say(API, Deal(f"missed {number}", terms()).offer())
+        await town.chain.block()
+    await town.up()
+    await town.folded()
+    assert measured() == 0
