@@ -67,7 +67,7 @@ async def bootstrap(
     who = _who(settings)
     files = _Files(settings, who.chain, who.signer.public_key, who.name)
     steady, metrics, inbox = SteadyClock(clock or SystemClock()), NodeMetrics(CollectorRegistry()), Inbox()
-    metrics.validators.set(len(who.genesis.validators))
+    metrics.committee(len(who.genesis.validators))
     tracer = tracer_of(settings, who.name, TraceMetrics(metrics.registry))
     tracing = NodeTracing(tracer, who.name, -1 if settings.observer else who.index) if tracer.on else None
     blocks, batches = files.blocks, files.batches
@@ -107,6 +107,7 @@ async def bootstrap(
         driver, supervisor, loops, monitor, server,
         last={"peers": peers.stop, "files": files.stop, "tracer": tracer.stop},
     )  # fmt: skip
+    metrics.voting.set_function(lambda: _votes(who, node, replica))
     return node
 
 
@@ -146,9 +147,13 @@ def _status(who: _Who, node: Node, replica: Replica) -> NodeStatus:
         final_height=node.final_height,
         executed_height=height,
         app_hash=app_hash.hex(),
-        voting=node.taking_part and not who.observer and not standing.halted,
+        voting=_votes(who, node, replica),
         ready=node.ready(),
     )
+
+
+def _votes(who: _Who, node: Node, replica: Replica) -> bool:
+    return node.taking_part and not who.observer and not replica.standing.halted
 
 
 class _Files:

@@ -245,6 +245,8 @@ class Follower:
         self._height = blocks[-1].height
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
+        if self._metrics is not None and self._current.is_set():  # what came before is no news
+            self._metrics.committed()
         self._report()
         if self._tracing is not None:
             self._tracing.committed(blocks)

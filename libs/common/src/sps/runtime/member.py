@@ -30,6 +30,7 @@ from sps.runtime.outbox_facts import oldest_unconfirmed_ms
 from sps.runtime.peers import BlockSource, Peers
 from sps.runtime.probe import Probe, no_probe
 from sps.runtime.settings import ServiceSettings
+from sps.runtime.surveys import Surveys
 from sps.runtime.tracing import tracer_of
 from sps.signing import Signer
 from sps.tracing.span import Tracer
@@ -90,6 +91,8 @@ class ChainMember:
         self.tracing: Final = ChainTracing(self.tracer, name) if self.tracer.on else None
         self._tables: Final = DatabaseMetrics(registry)
         self._tables.watch(self.database.pool_status)
+        self._probe_time: Final = self._tables.queries.labels("probe")
+        self.surveys: Final = Surveys(name, self.supervisor, registry, clock)
         self.monitor: Final = Monitor(
             name,
             registry,
@@ -159,8 +162,9 @@ class ChainMember:
         """
         if not self._migrated:
             raise Trouble("the tables are not brought up yet")
-        async with self.database.reading() as connection:
-            self._oldest_fact_ms = await oldest_unconfirmed_ms(connection)
+        with self._probe_time.time():
+            async with self.database.reading() as connection:
+                self._oldest_fact_ms = await oldest_unconfirmed_ms(connection)
 
     def _oldest_fact_s(self) -> float:
         oldest = self._oldest_fact_ms
