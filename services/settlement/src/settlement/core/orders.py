@@ -22,6 +22,12 @@ def orders_of(receipts: Sequence[Receipt], state: ChainState) -> list[Order]:
     return [order for receipt in receipts if receipt.code == OK for order in _orders_of(receipt, state)]
 
 
+def open_orders(state: ChainState) -> list[str]:
+    """Orders that have had no result yet, by identifier. One pass over the whole state."""
+    refunds = (each for contract in state.contracts.values() for each in contract.refunds)
+    return [each.id for each in (*state.payouts.values(), *refunds) if each.state == "ordered"]
+
+
 def _orders_of(receipt: Receipt, state: ChainState) -> Iterator[Order]:
     for journal in receipt.journals:
         for posting in journal.postings:
