@@ -31,7 +31,7 @@ class OrderConsumer:
             supervisor.run(f"orders-{partition}", partial(self._run, partition))
 
     async def _begin(self, partition: int) -> int:
-        """Where we were, unless the log ends before it: then it is another log, and all of it is new to us."""
+        """Where we were, unless the log ends before it: then it is another log, all of it new to us."""
         following = await self._register.next_offset(partition)
         start, end = await self._log.bounds(PAYOUTS, partition)
         return following if following <= end else start
