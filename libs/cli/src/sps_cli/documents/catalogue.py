@@ -6,6 +6,7 @@ from typing import Final
 
 from sps_cli.documents.asyncapi import asyncapi
 from sps_cli.documents.configuration import configuration
+from sps_cli.documents.cost import cost_page
 from sps_cli.documents.machines_page import machines
 from sps_cli.documents.metrics import metrics
 
@@ -14,6 +15,7 @@ DOCUMENTS: Final[dict[str, Callable[[], str]]] = {
     "configuration.md": configuration,
     "metrics.md": metrics,
     "asyncapi.json": asyncapi,
+    "cost.md": cost_page,
 }
 
 
