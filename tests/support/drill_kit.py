@@ -104,6 +104,16 @@ async def rows(arena, service: str, table: str) -> set[tuple]:
     return {tuple(sorted((k, str(v)) for k, v in row.items() if k not in OWN_WORDS)) for row in found}
 
 
+async def ids(arena, service: str, query: str) -> set[str]:
+    """The identifiers that a query gives."""
+    database = Database(arena.postgres.url_of(database_name(service)))
+    try:
+        async with database.reading() as connection:
+            return set((await connection.execute(text(query))).scalars())
+    finally:
+        await database.stop()
+
+
 async def count(arena, service: str, query: str) -> int:
     """The number that a query gives."""
     database = Database(arena.postgres.url_of(database_name(service)))
