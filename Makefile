@@ -12,7 +12,7 @@ MINUTES ?= 30
 .PHONY: help install run demo servers test test-deploy storm check docs format simulate bench lock clean
 
 help:  ## print this help
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Two steps: strangers pinned by hash, then our own packages without dependencies.
 $(VENV)/.installed: requirements/dev.txt $(addsuffix /pyproject.toml,$(PACKAGES))
@@ -39,7 +39,7 @@ test: check  ## all tests
 	@$(BIN)/pytest -n 3 --dist worksteal -m "not fleet and not deploy"
 	@$(BIN)/pytest -m fleet
 
-test-deploy: $(VENV)/.installed  ## charts, rules and dashboards against real tools
+test-deploy: $(VENV)/.installed  ## charts, rules, dashboards and drills against real tools
 	@$(BIN)/pytest -m deploy
 
 storm: $(VENV)/.installed  ## MINUTES=30: random faults under load, over real servers; the books stay exact

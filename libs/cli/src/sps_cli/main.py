@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sps.runtime.errors import Refusal
+from sps_cli.chain import chain_app
 from sps_cli.topics import topics_app
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app.add_typer(docs_app, name="docs")
 servers_app = typer.Typer(help="Kafka and PostgreSQL of one's own, without containers.")
 app.add_typer(servers_app, name="servers")
 app.add_typer(topics_app, name="topics")
+app.add_typer(chain_app, name="chain")
 
 State = Annotated[Path, typer.Option(help="Where everything is kept.")]
 Documents = Annotated[Path, typer.Option(file_okay=False, help="The folder of the documents.")]
