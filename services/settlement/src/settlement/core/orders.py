@@ -24,8 +24,9 @@ def orders_of(receipts: Sequence[Receipt], state: ChainState) -> list[Order]:
 
 def open_orders(state: ChainState) -> list[str]:
     """Orders that have had no result yet, by identifier. One pass over the whole state."""
+    payouts = [each.id for each in state.payouts.values() if each.state == "ordered"]
     refunds = (each for contract in state.contracts.values() for each in contract.refunds)
-    return [each.id for each in (*state.payouts.values(), *refunds) if each.state == "ordered"]
+    return payouts + [each.id for each in refunds if each.state == "ordered"]
 
 
 def _orders_of(receipt: Receipt, state: ChainState) -> Iterator[Order]:
