@@ -4,6 +4,7 @@ Each prints its seconds. What the drills show stands in `docs/operate/backup-and
 """
 
 import asyncio
+import time
 from pathlib import Path
 
 import httpx
@@ -23,7 +24,7 @@ from drill_kit import (
     rows,
     start,
 )
-from fleet_kit import town
+from fleet_kit import SEED, town
 from platform_kit import eventually
 
 import carrier_gateway.adapters.tables as carrier
@@ -36,7 +37,7 @@ from sps.runtime.peers import Peers
 from sps.runtime.tables import COMMON_TABLES
 from sps_cli.refill import Refill
 from sps_cli.storm.arena import Way
-from sps_cli.storm.patient import PatientStory
+from sps_cli.storm.patient import PatientStory, StormTale
 from sps_cli.storm.recovery import audited
 from sps_cli.wiring import SERVICES
 
@@ -125,6 +126,23 @@ async def test_a_merchant_exists_in_the_backup_only(fleet, times, tmp_path):
     await flows(fleet)
 
 
+async def test_a_parcel_under_way_is_booked_again_after_the_carrier_gateway_lost_its_database(fleet):
+    arena, tale = fleet.arena, StormTale(f"parcel{SEED}")
+    await quiet(fleet)
+    fleet.load.tales.append(tale)
+    story = PatientStory(arena.places, tale, fleet.load.client, fleet.load.repeated)
+    for name, step in story.steps():
+        tale.step = name
+        if name == "deliver":
+            await lose_database(arena, "carrier-gateway")
+            await start(arena, "carrier-gateway")
+            body = {"parcel": "p1", "carrier": tale.carrier, "tracking_number": tale.tracking_number}
+            await story._seller("POST", f"/v1/contracts/{tale.contract}/parcels", body, step="again")
+        await step()
+    tale.ended = time.monotonic()
+    await flows(fleet)
+
+
 async def ordered_and_unsent(fleet, wanted):
     async def looked():
         found = await count(
@@ -132,7 +150,8 @@ async def ordered_and_unsent(fleet, wanted):
             "payment-gateway",
             "SELECT count(*) FROM outgoing WHERE state = 'ordered' AND kind = 'payout'",
         )
-        return "" if found >= wanted else f"{found} payouts wait"
+        asked = [tale.name for tale in fleet.load.under_way() if tale.payout]
+        return "" if found >= wanted and asked else f"{found} payouts wait, {asked} have asked"
 
     await eventually(looked, UP_S)
 

@@ -8,6 +8,8 @@ import asyncio
 import os
 import time
 
+import asyncpg
+import httpx
 import pytest
 import pytest_asyncio
 from drill_kit import READY_S, Times, start
@@ -68,8 +70,6 @@ async def test_the_old_version_runs_before_anything_is_replaced(fleet):
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_column_that_is_added_first_does_not_disturb_the_old_version(fleet, service):
-    import asyncpg
-
     url = fleet.arena.postgres.url_of(database_name(service)).replace("+asyncpg", "")
     connection = await asyncpg.connect(url)
     try:
@@ -103,23 +103,13 @@ async def test_nothing_was_lost_on_the_way_from_the_old_to_the_new_version(fleet
 async def test_a_new_one_beside_the_old_one_takes_over_and_ends_it(fleet, times, name):
     usual, monitor = fleet.arena.fleet, free_port()
     twin = Fleet(fleet.arena.folder, usual.wiring.backends)
-    moments = {}
-
-    async def old_ends():
-        code = await usual.ended(name)
-        moments["ended"] = time.monotonic()
-        return code
-
     try:
         await twin.start_one(name, port=free_port(), monitor_port=monitor)
-        ending = asyncio.create_task(old_ends())
-        await ready_at(monitor)
-        moments["ready"] = time.monotonic()
         async with asyncio.timeout(READY_S):
-            assert await ending == 1
+            gap = await nobody_ready(usual, name, monitor)
+            assert await usual.ended(name) == 1
+        times.lines.append(f"{name + ': new one beside the old one, neither of them ready':66} {gap:6.1f} s")
         assert "Fenced" in usual.log_path(name).read_text()
-        gap = max(0.0, moments["ready"] - moments["ended"])
-        times.lines.append(f"{name + ': new one beside the old one, nobody ready for':66} {gap:6.1f} s")
         assert (await twin.stop([name]))[name].well
     finally:
         await twin.close()
@@ -127,14 +117,21 @@ async def test_a_new_one_beside_the_old_one_takes_over_and_ends_it(fleet, times,
     await fleet.is_exact()
 
 
-async def ready_at(monitor):
-    import httpx
-
-    async with asyncio.timeout(READY_S), httpx.AsyncClient(trust_env=False) as client:
+async def nobody_ready(usual, name, monitor):
+    """Seconds in which neither the old nor the new one is ready, until the old one has gone and the new one is."""
+    gap, last = 0.0, time.monotonic()
+    async with httpx.AsyncClient(trust_env=False) as client:
         while True:
-            try:
-                if (await client.get(f"http://127.0.0.1:{monitor}/health/ready")).is_success:
-                    return
-            except httpx.TransportError:
-                pass
+            old, new = await usual.is_ready(name), await is_ready(client, monitor)
+            now = time.monotonic()
+            gap, last = gap + (0.0 if old or new else now - last), now
+            if new and not usual.alive(name):
+                return gap
             await asyncio.sleep(0.05)
+
+
+async def is_ready(client, monitor):
+    try:
+        return (await client.get(f"http://127.0.0.1:{monitor}/health/ready")).is_success
+    except httpx.TransportError:
+        return False

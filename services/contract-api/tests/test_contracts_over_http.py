@@ -3,6 +3,7 @@ import collections
 
 import pytest
 from api_town import OFFER, ApiTown
+from sqlalchemy import text
 
 from sps.chain.genesis import genesis_bytes
 from sps.chain.proof import verify_proof
@@ -169,6 +170,22 @@ async def test_a_payout_goes_only_to_a_registered_account_and_only_once(town):
     assert too_much.status_code == 409
     await town.paid_out(first.json()["payout"])
     assert (await town.get(f"/v1/payouts/{first.json()['payout']}", alice)).json()["state"] == "paid"
+
+
+async def test_a_payout_repeated_to_a_backup_that_forgot_it_is_the_same_payout(town):
+    alice = await town.merchant()
+    await town.released(alice)
+    to = {"provider": "alipay", "account": "alice@example.cn", "name": "Alice"}
+    to = (await town.post("/v1/beneficiaries", to, alice, "to")).json()["beneficiary"]
+    body = {"amount": {"minor": "10000", "currency": "CNY"}, "provider": "alipay", "beneficiary": to}
+    first = await town.post("/v1/payouts", body, alice, "p1")
+    async with town.api.member.database.transaction() as connection:
+        await connection.execute(text("DELETE FROM request WHERE key = 'p1'"))
+        await connection.execute(text("DELETE FROM outbox_transaction"))
+    again = await town.post("/v1/payouts", body, alice, "p1")
+    assert (again.status_code, again.json()["payout"]) == (201, first.json()["payout"])
+    balance = (await town.get("/v1/balances", alice)).json()["data"][0]
+    assert balance["payable"] == "116720"
 
 
 async def test_contracts_are_listed_page_by_page_without_gaps_or_repeats(town):

@@ -115,7 +115,7 @@ class PatientStory(Story):
 
     async def _wait_for(self, holds: Callable[[], Awaitable[bool]], what: str) -> None:
         end = time.monotonic() + PATIENCE_S
-        while not await holds():
+        while not await _asked(holds):
             if time.monotonic() > end:
                 raise NotAsTold(f"{self.tale.name}: waited {PATIENCE_S:.0f} s in vain until {what}")
             await asyncio.sleep(LOOK_S)
@@ -164,6 +164,14 @@ class PatientStory(Story):
 
 FUNDING: Final = frozenset({"register", "offer", "accept", "go_to_pay", "pay"})
 _chance: Final = random.Random()  # noqa: S311 nobody guesses a pause
+
+
+async def _asked(holds: Callable[[], Awaitable[bool]]) -> bool:
+    """No answer is no answer yet."""
+    try:
+        return await holds()
+    except httpx.TransportError:
+        return False
 
 
 def _is_later(answer: httpx.Response) -> bool:

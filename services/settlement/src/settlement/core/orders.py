@@ -4,12 +4,10 @@ An order says what the chain decided, nothing more; the gateway checks it agains
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import Final
 
 from sps.chain.receipt import OK, Receipt
 from sps.chain.state import ChainState
-from sps.escrow.state import Payout, Refund
 from sps.transactions.orders import Order
 from sps.transactions.values import WireMoney
 
@@ -26,9 +24,9 @@ def orders_of(receipts: Sequence[Receipt], state: ChainState) -> list[Order]:
 
 def open_orders(state: ChainState) -> list[str]:
     """Orders that have had no result yet, by identifier. One pass over the whole state."""
+    payouts = [each.id for each in state.payouts.values() if each.state == "ordered"]
     refunds = (each for contract in state.contracts.values() for each in contract.refunds)
-    orders: Iterator[Payout | Refund] = chain(state.payouts.values(), refunds)
-    return [each.id for each in orders if each.state == "ordered"]
+    return payouts + [each.id for each in refunds if each.state == "ordered"]
 
 
 def _orders_of(receipt: Receipt, state: ChainState) -> Iterator[Order]:
