@@ -9,7 +9,7 @@ PACKAGES := libs/common libs/cli services/contract-api services/consensus-node s
 SOURCES := $(wildcard libs/*/src) $(wildcard services/*/src)
 .DEFAULT_GOAL := help
 MINUTES ?= 30
-.PHONY: help install run demo servers test storm check docs format simulate bench lock clean
+.PHONY: help install run demo servers test test-deploy storm check docs format simulate bench lock clean
 
 help:  ## print this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ $(VENV)/.installed: requirements/dev.txt $(addsuffix /pyproject.toml,$(PACKAGES)
 install: $(VENV)/.installed  ## make the virtual environment (done by every target that needs it)
 
 run: $(VENV)/.installed  ## the whole platform in one process, with the sandbox; state in $(STATE)/
-	@$(BIN)/sps up --state $(STATE)
+	@$(BIN)/sps up --state $(STATE) $(if $(TRACES),--traces $(TRACES))
 
 demo: $(VENV)/.installed  ## the story of Alice and Bob, told in the terminal and checked
 	@$(BIN)/sps demo
@@ -38,6 +38,9 @@ test: check  ## all tests
 	@$(BIN)/sps servers fetch
 	@$(BIN)/pytest -n 3 --dist worksteal -m "not fleet and not deploy"
 	@$(BIN)/pytest -m fleet
+
+test-deploy: $(VENV)/.installed  ## charts, rules and dashboards against real tools
+	@$(BIN)/pytest -m deploy
 
 storm: $(VENV)/.installed  ## MINUTES=30: random faults under load, over real servers; the books stay exact
 	@$(BIN)/sps storm --minutes $(MINUTES)

@@ -23,10 +23,12 @@ from payment_gateway.adapters.stripe import provider as stripe
 from payment_gateway.adapters.stripe.client import StripeAccess, StripeClient
 from payment_gateway.adapters.stripe.provider import StripeProvider
 from payment_gateway.adapters.stripe.webhook import EventVerifier
+from payment_gateway.adapters.surveys import CountOpen
 from payment_gateway.application.beneficiaries import Beneficiaries
 from payment_gateway.application.callbacks import Callbacks
 from payment_gateway.application.orders import CarryOut, TakeOrders, Trust
 from payment_gateway.application.pay_in import PayIn
+from payment_gateway.application.payment_tracing import PaymentTracing
 from payment_gateway.application.ports import PaymentProvider
 from payment_gateway.core.payout import SECOND_MS, Rules
 from payment_gateway.entrypoints.internal import internal_router
@@ -47,6 +49,8 @@ from sps.runtime.probe import Probe, no_probe
 NAME: Final = "payment_gateway"
 MS_PER_S: Final = 1000
 SYSTEM_CLOCK: Final = SystemClock()
+SURVEY_EVERY_S: Final = 15.0
+"""How often what is open is counted; less often when that takes long."""
 
 
 class UnusableKeys(Refusal):
@@ -79,7 +83,9 @@ class PaymentGateway:
         self.outbox: Final = self.member.outbox
         self.follower: Final = self.member.follow(OrderProjection())
         self.relay: Final = self.member.relay
+        self._count_open: Final = CountOpen(self.database, clock, metrics)
         chain = FollowerView(self.follower)
+        tracing = PaymentTracing(self.member.tracing) if self.member.tracing else None
         self.payments: Final = SqlPaymentRegister(self.database, self.outbox)
         self.orders: Final = SqlOrderRegister(self.database, self.outbox)
         self.pay_in: Final = PayIn(
@@ -90,29 +96,21 @@ class PaymentGateway:
             metrics,
             settings.checkout_ttl_s * MS_PER_S,
             (settings.provider_timeout_s + 1) * MS_PER_S,
+            tracing,
         )
         self.carry_out: Final = CarryOut(
-            self.orders,
-            self.payments,
-            chain,
-            self._providers,
-            clock,
-            metrics,
-            frozenset(settings.stopped_providers),
-            probe,
-        )
+            self.orders, self.payments, chain, self._providers, clock, metrics,
+            frozenset(settings.stopped_providers), probe, tracing,
+        )  # fmt: skip
+        inbox = SqlCallbackRegister(self.database)
         self.callbacks: Final = Callbacks(
-            SqlCallbackRegister(self.database),
-            self.payments,
-            self._providers,
-            clock,
-            metrics,
-            self._hurry,
-            probe,
+            inbox, self.payments, self._providers, clock, metrics, self._hurry, probe, tracing
         )
         trust = Trust(producer_of(self.member.genesis, "settlement").key, self.member.chain_id)
         self.take_orders: Final = TakeOrders(self.orders, chain, self._providers, trust, clock, metrics)
-        self.consumer: Final = OrderConsumer(log, self.orders, self.take_orders, self.carry_out.wake.set)
+        self.consumer: Final = OrderConsumer(
+            log, self.orders, self.take_orders, self.carry_out.wake.set, tracing
+        )
         self._beneficiaries = Beneficiaries(self.payments, self._providers, clock)
         self._supervisor: Final = self.member.supervisor
         self.app: Final = self._application()
@@ -158,6 +156,7 @@ class PaymentGateway:
         run_worker(self._supervisor, "callbacks", self.callbacks)
         run_worker(self._supervisor, "payments", self.pay_in)
         run_worker(self._supervisor, "orders", self.carry_out)
+        self.member.surveys.run("open", self._count_open, SURVEY_EVERY_S)
 
     def _hurry(self) -> None:
         self.pay_in.wake.set()

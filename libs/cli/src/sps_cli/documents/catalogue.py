@@ -1,20 +1,30 @@
 """All documents that are built, writing them and comparing them with what is there."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from sps_cli.documents.asyncapi import asyncapi
 from sps_cli.documents.configuration import configuration
+from sps_cli.documents.dashboards import DASHBOARDS
+from sps_cli.documents.dashboards.grafana import spelled
 from sps_cli.documents.machines_page import machines
 from sps_cli.documents.metrics import metrics
+from sps_cli.documents.objectives import objectives
+
+OBSERVE: Final = "../deploy/observe"
+"""Beside the folder of the documents."""
 
 DOCUMENTS: Final[dict[str, Callable[[], str]]] = {
     "machines.md": machines,
     "configuration.md": configuration,
     "metrics.md": metrics,
     "asyncapi.json": asyncapi,
+    f"{OBSERVE}/rules/objectives.yaml": objectives,
+    **{f"{OBSERVE}/dashboards/{dashboard.uid}.json": partial(spelled, dashboard) for dashboard in DASHBOARDS},
 }
+"""By the path from the folder of the documents."""
 
 
 def write(folder: Path) -> list[str]:
@@ -22,6 +32,7 @@ def write(folder: Path) -> list[str]:
     changed = differing(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name in changed:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(DOCUMENTS[name](), encoding="utf-8")
     return changed
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from payment_gateway.application.payment_tracing import PaymentTracing
 from payment_gateway.application.ports import CallbackRefused, Hint, PaymentProvider, RawCallback
 from payment_gateway.application.register import CallbackRegister, PaymentRegister, StoredCallback
 from payment_gateway.core.words import event_name, is_reference
@@ -35,6 +36,7 @@ class Callbacks:
         metrics: GatewayMetrics,
         hurry: Callable[[], None],
         probe: Probe,
+        tracing: PaymentTracing | None = None,
     ) -> None:
         self._register = register
         self._payments = payments
@@ -43,6 +45,7 @@ class Callbacks:
         self._metrics = metrics
         self._hurry = hurry
         self._probe = probe
+        self._tracing = tracing
         self.wake: Final = asyncio.Event()
 
     async def receive(self, provider: str, body: bytes, headers: tuple[tuple[str, str], ...]) -> bool:
@@ -53,7 +56,7 @@ class Callbacks:
         try:
             self._providers[provider].prove(callback)
         except CallbackRefused as refusal:
-            await self._refuse(provider, number, refusal.code)
+            await self._refuse(provider, number, callback, refusal.code)
             return False
         self._probe("callback.proved")
         self.wake.set()
@@ -72,17 +75,20 @@ class Callbacks:
     async def _translate(self, stored: StoredCallback) -> None:
         provider = self._providers.get(stored.provider)
         if provider is None:
-            await self._refuse(stored.provider, stored.id, "UNKNOWN_PROVIDER")
+            await self._refuse(stored.provider, stored.id, stored.callback, "UNKNOWN_PROVIDER")
             return
         try:
             hint = _in_our_words(provider.prove(stored.callback))
         except CallbackRefused as refusal:
-            await self._refuse(stored.provider, stored.id, refusal.code)
+            await self._refuse(stored.provider, stored.id, stored.callback, refusal.code)
             return
         await self._compare(stored.provider, hint)
         end = await self._register.finish_callback(stored, hint, self._clock.now_ms())
         self._probe("callback.translated")
-        self._metrics.called_back(stored.provider, end)
+        self._metrics.called_back(stored.provider, end, self._clock.now_ms() - stored.callback.received_ms)
+        if self._tracing is not None and end == "done":
+            row = await self._payments.payment(hint.subject) if hint.kind == "payment" else None
+            self._tracing.called_back(stored, hint, row.contract if row else "")
 
     async def _compare(self, provider: str, hint: Hint) -> None:
         """A claim that differs from our record is an alarm; what arrived is asked for in any case."""
@@ -93,10 +99,11 @@ class Callbacks:
             self._metrics.claims.labels(provider).inc()
             _log.warning("callback.amount_differs", payment=hint.subject, provider=provider)
 
-    async def _refuse(self, provider: str, number: int, code: str) -> None:
+    async def _refuse(self, provider: str, number: int, callback: RawCallback, code: str) -> None:
         """Whoever is second, the caller or the round, finds the verdict there: it is counted once."""
-        if await self._register.refuse_callback(number, code, self._clock.now_ms()):
-            self._metrics.called_back(provider, "refused")
+        now_ms = self._clock.now_ms()
+        if await self._register.refuse_callback(number, code, now_ms):
+            self._metrics.called_back(provider, "refused", now_ms - callback.received_ms)
 
 
 def _in_our_words(hint: Hint) -> Hint:
