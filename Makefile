@@ -53,6 +53,7 @@ check: $(VENV)/.installed  ## ruff, mypy, import-linter, tidy test, documents wi
 
 docs: $(VENV)/.installed  ## build the documents that follow from the code
 	@$(BIN)/sps docs build
+	@$(BIN)/sps docs sbom
 
 format: $(VENV)/.installed  ## let ruff format and mend what it can
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
@@ -64,7 +65,7 @@ bench: $(VENV)/.installed  ## measure, print and write build/bench.json
 	@mkdir -p build && $(BIN)/sps bench --out build/bench.json
 
 lock: $(VENV)/.installed  ## pin the requirements again, by hash, without the address of any registry
-	@cd requirements && for f in runtime dev; do ../$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras \
+	@cd requirements && for f in runtime build dev; do ../$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras \
 	  --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links -o $$f.txt $$f.in; done
 
 clean:  ## remove what was built, not the state of `make run`

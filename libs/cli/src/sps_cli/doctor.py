@@ -41,7 +41,7 @@ def run(names: Sequence[str], *, as_json: bool) -> int:
     if as_json:
         sys.stdout.buffer.write(msgspec.json.encode({"well": well, "findings": findings}) + b"\n")
     else:
-        _show(findings, well=well)
+        show(findings, well=well)
     return 0 if well else ILL
 
 
@@ -112,7 +112,8 @@ def _bytes_of(known: Known) -> bytes | None:
         return None
 
 
-def _show(findings: Iterable[Finding], *, well: bool) -> None:
+def show(findings: Iterable[Finding], *, well: bool) -> None:
+    """A line each, for a person."""
     table = Table(box=None, pad_edge=False)
     for head in ("service", "what", "", "found", "what to do"):
         table.add_column(head, overflow="fold")

@@ -8,6 +8,7 @@ import typer
 
 from sps.runtime.errors import Refusal
 from sps_cli.chain import chain_app
+from sps_cli.node.command import node_app
 from sps_cli.topics import topics_app
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ servers_app = typer.Typer(help="Kafka and PostgreSQL of one's own, without conta
 app.add_typer(servers_app, name="servers")
 app.add_typer(topics_app, name="topics")
 app.add_typer(chain_app, name="chain")
+app.add_typer(node_app, name="node")
 
 State = Annotated[Path, typer.Option(help="Where everything is kept.")]
 Documents = Annotated[Path, typer.Option(file_okay=False, help="The folder of the documents.")]
@@ -105,6 +107,20 @@ def docs_check(folder: Documents = Path("docs")) -> None:
     from sps_cli.documents.command import check
 
     raise typer.Exit(check(folder))
+
+
+@docs_app.command("sbom")
+def docs_sbom(
+    lock: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="What pip-compile has pinned.")
+    ] = Path("requirements/runtime.txt"),
+    out: Annotated[Path, typer.Option(dir_okay=False)] = Path("deploy/images/sbom.cdx.json"),
+) -> None:
+    """Write the images' bill of materials (CycloneDX) from the lock file."""
+    from sps.runtime.monitor import version
+    from sps_cli.documents.sbom import sbom
+
+    out.write_text(sbom(lock.read_text(encoding="utf-8"), version()), encoding="utf-8")
 
 
 @app.command()

@@ -13,7 +13,7 @@ from consensus_node.adapters.block_store import BlockStore
 from consensus_node.adapters.disk import DiskThread
 from consensus_node.adapters.offsets import Offsets
 from consensus_node.adapters.peers import HttpPeers
-from consensus_node.adapters.publisher import Publisher
+from consensus_node.adapters.publisher import Publisher, Silence
 from consensus_node.adapters.wal import NoLog, Wal
 from consensus_node.application.driver import Driver
 from consensus_node.application.executor import Executor
@@ -44,12 +44,14 @@ from sps.runtime.http import HttpServer
 from sps.runtime.keys import load_seed
 from sps.runtime.lifecycle import Supervisor
 from sps.runtime.metrics import TraceMetrics
-from sps.runtime.monitor import Monitor
+from sps.runtime.monitor import Monitor, version
 from sps.runtime.probe import Probe, no_probe
 from sps.runtime.tracing import tracer_of
 from sps.signing import Signer
 
 LOCK_NAME: Final = "lock"
+STRANGER: Final = "follower"
+"""What an observer is called whose key the genesis does not name."""
 
 
 async def bootstrap(
@@ -80,7 +82,7 @@ async def bootstrap(
     lag = who.genesis.parameters.execution_lag
     state = machine or ContractMachine(who.genesis, tracing)
     executor = Executor(state, lag, blocks, batches, inbox, steady, metrics, probe)
-    publisher = Publisher(log, who.index, blocks, metrics, tracing)
+    publisher = Silence() if settings.observer else Publisher(log, who.index, blocks, metrics, tracing)
     replica = Replica(_replica_config(who, voting=not settings.observer), who.signer.sign)
     driver = Driver(
         who.name, replica, inbox, steady, files.wal, blocks, publisher, intake, executor, fetcher, identity,
@@ -89,9 +91,9 @@ async def bootstrap(
     offsets = Offsets(settings.data / "offsets.json")
     offsets.load()
     consumers = Consumers(log, offsets, listening, intake, fetcher, blocks, inbox, steady, metrics, tracing)
-    app = create_catch_up(blocks, batches, lambda: _status(who, node, replica), metrics)
+    app = create_catch_up(blocks, batches, lambda: _status(who, node, replica, steady), metrics)
     server = HttpServer(app, settings.host, settings.port)
-    loops = {"speak": publisher.speak, "write-blocks": publisher.write_blocks, **consumers.loops()}
+    loops = {**publisher.loops(), **consumers.loops()}
     supervisor = Supervisor(who.name, metrics.registry)
     listen_s = _listen_s(settings, who.genesis)
     monitor = Monitor(
@@ -118,11 +120,17 @@ class _Who(Struct, frozen=True):
     chain: bytes
     signer: Signer
     index: int
+    """The seat that it votes from, or that an observer looks from."""
     observer: bool
 
     @property
+    def seated(self) -> bool:
+        """The key is one of the committee."""
+        return self.genesis.validators[self.index].key == self.signer.public_key
+
+    @property
     def seat(self) -> str:
-        return self.genesis.validators[self.index].name
+        return self.genesis.validators[self.index].name if self.seated else STRANGER
 
     @property
     def name(self) -> str:
@@ -136,7 +144,7 @@ def _who(settings: Settings) -> _Who:
     return _Who(genesis, chain_id(genesis_bytes(genesis)), signer, index, settings.observer)
 
 
-def _status(who: _Who, node: Node, replica: Replica) -> NodeStatus:
+def _status(who: _Who, node: Node, replica: Replica, clock: SteadyClock) -> NodeStatus:
     height, app_hash = node.executed
     standing = replica.standing
     return NodeStatus(
@@ -149,6 +157,8 @@ def _status(who: _Who, node: Node, replica: Replica) -> NodeStatus:
         app_hash=app_hash.hex(),
         voting=_votes(who, node, replica),
         ready=node.ready(),
+        version=version(),
+        time_ms=clock.now_ms(),
     )
 
 
@@ -226,8 +236,8 @@ def _seat(genesis: Genesis, public_key: bytes, *, observer: bool) -> int:
 def _peer_urls(settings: Settings, who: _Who) -> tuple[str, ...]:
     if settings.peers is not None:
         return settings.peers
-    others = (member.url for place, member in enumerate(who.genesis.validators) if place != who.index)
-    return tuple(url for url in others if url)
+    own = who.signer.public_key
+    return tuple(member.url for member in who.genesis.validators if member.url and member.key != own)
 
 
 def _listen_s(settings: Settings, genesis: Genesis) -> float:

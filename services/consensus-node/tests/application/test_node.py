@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,12 +12,13 @@ from node_kit import PRODUCER_ID, QUICK, Crash, Town, eventually
 
 from consensus_node.adapters.frames import AppendFile, Damaged
 from consensus_node.application.executor import LOOK_AGAIN_S
-from consensus_node.bootstrap import bootstrap
+from consensus_node.bootstrap import _peer_urls, _who, bootstrap
 from sps.eventlog.embedded import EmbeddedLog
 from sps.eventlog.memory import MemoryLog, MemoryStore
-from sps.eventlog.port import EventLog, NewRecord
+from sps.eventlog.port import EventLog, LogRefused, NewRecord
 from sps.eventlog.topics import BLOCKS, CONSENSUS, TRANSACTIONS
 from sps.runtime.errors import Refusal
+from sps.runtime.keys import load_or_create_seed
 from sps.runtime.probe import Probe
 
 
@@ -149,6 +150,55 @@ async def test_an_observer_with_an_empty_disk_follows_from_peers(town: Town, log
     await town.send(b"2")
     await town.agree(2)
     assert "observer" in observer.name
+
+
+class ReadOnly(MemoryLog):
+    """The log as a broker shows it to somebody without the right to write."""
+
+    async def append(self, topic: str, partition: int, records: Sequence[NewRecord]) -> int:
+        raise LogRefused(f"not allowed to write to {topic}")
+
+
+async def test_a_stranger_follows_without_a_seat_and_without_the_right_to_write(
+    tmp_path: Path,
+) -> None:
+    store = MemoryStore()
+    log, readable = MemoryLog(store), ReadOnly(store)
+    await log.start()
+    await readable.start()
+    town = Town(tmp_path, log)
+    await town.all_up()
+    await town.send(b"1")
+    await town.agree(1)
+    key = town.folder / "stranger.key"
+    load_or_create_seed(key)
+    settings = town.settings(0, peers=(f"http://127.0.0.1:{town.nodes[2].port}",), observer=True)
+    follower = await bootstrap(settings.model_copy(update={"key": key, "data": tmp_path / "s"}), log=readable)
+    await follower.start()
+    try:
+        assert follower.name == "consensus-node-follower-observer"
+        await town.send(b"2")
+        await town.agree(2)
+        await eventually(lambda: follower.executed == town.nodes[0].executed, town.report)
+        await eventually(follower.ready, town.report)
+    finally:
+        await follower.stop()
+        await town.down()
+        await log.stop()
+        await readable.stop()
+
+
+def test_a_stranger_asks_all_validators_and_a_validator_all_others(town: Town) -> None:
+    def asked(key: Path, *, observer: bool) -> tuple[str, ...]:
+        settings = town.settings(0, observer=observer).model_copy(update={"key": key, "peers": None})
+        return _peer_urls(settings, _who(settings))
+
+    stranger = town.folder / "stranger.key"
+    load_or_create_seed(stranger)
+    urls = tuple(member.url for member in town.genesis.validators)
+    assert len(set(urls)) == len(urls)
+    assert asked(stranger, observer=True) == urls
+    assert asked(town.folder / "v1.key", observer=False) == (urls[0], *urls[2:])
 
 
 async def test_garbage_on_every_topic_is_counted_and_passed_over(town: Town, log: MemoryLog) -> None:

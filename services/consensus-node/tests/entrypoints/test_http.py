@@ -42,7 +42,7 @@ async def transport(kit: ChainKit, tmp_path: Path) -> AsyncIterator[httpx.ASGITr
         blocks.append(kit.blocks[height])
         for batch in kit.batches[height]:
             batches.append(digest(batch.header), batch)
-    status = NodeStatus("v0", kit.chain_id.hex(), 1, 9, blocks.height, 3, "00" * 32, True, True)
+    status = NodeStatus("v0", kit.chain_id.hex(), 1, 9, blocks.height, 3, "00" * 32, True, True, "0.1.0", 1)
     yield httpx.ASGITransport(
         create_catch_up(blocks, batches, lambda: status, NodeMetrics(CollectorRegistry()))
     )

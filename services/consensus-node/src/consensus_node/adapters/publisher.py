@@ -7,6 +7,7 @@ is away for long loses none. Both queues are bounded, and the votes never wait b
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from consensus_node.application.node_tracing import NodeTracing
@@ -61,6 +62,10 @@ class Publisher:
             self._overflow(self._heights.popleft())
         self._block_waits.set()
 
+    def loops(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """What a supervisor runs."""
+        return {"speak": self.speak, "write-blocks": self.write_blocks}
+
     async def speak(self) -> None:
         """Append messages as they come, for ever; those of an append that fails are lost and counted."""
         while True:
@@ -108,3 +113,17 @@ class Publisher:
         run = self._run
         low, high = (min(run.start, height), max(run.stop, height + 1)) if run else (height, height + 1)
         self._run = range(low, high)
+
+
+class Silence:
+    """The publisher of an observer: it appends nothing, so that it needs no right to write to the log."""
+
+    def say(self, message: Message) -> None:
+        """Nobody hears it."""
+
+    def announce(self, committed: Committed) -> None:
+        """The validators write it."""
+
+    def loops(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """None."""
+        return {}

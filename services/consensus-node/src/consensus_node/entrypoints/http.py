@@ -36,6 +36,10 @@ class NodeStatus(Struct, frozen=True):
     """Hex, of the executed height."""
     voting: bool
     ready: bool
+    version: str
+    """Of the program."""
+    time_ms: int
+    """What the node takes the time to be, for whoever compares clocks."""
 
 
 def create_catch_up(

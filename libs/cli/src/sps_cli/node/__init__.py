@@ -1,0 +1,1 @@
+"""`sps node`: from a bare machine to a validator or follower of a network (`docs/run-a-node.md`)."""
