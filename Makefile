@@ -9,7 +9,7 @@ PACKAGES := libs/common libs/cli services/contract-api services/consensus-node s
 SOURCES := $(wildcard libs/*/src) $(wildcard services/*/src)
 .DEFAULT_GOAL := help
 MINUTES ?= 30
-.PHONY: help install run demo servers test storm check docs format simulate bench lock clean
+.PHONY: help install run demo servers test test-deploy storm check docs format simulate bench lock clean
 
 help:  ## print this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,8 +36,12 @@ servers: $(VENV)/.installed  ## Kafka and PostgreSQL without containers, to look
 # Two phases: what runs side by side, and then, alone, what needs the machine for itself.
 test: check  ## all tests
 	@$(BIN)/sps servers fetch
-	@$(BIN)/pytest -n 3 --dist worksteal -m "not fleet"
+	@$(BIN)/pytest -n 3 --dist worksteal -m "not fleet and not deploy"
 	@$(BIN)/pytest -m fleet
+
+test-deploy: $(VENV)/.installed  ## the chart: rendered, checked, and installed into a real API server; wants Go and etcd
+	@$(BIN)/sps tools fetch
+	@$(BIN)/pytest -m deploy
 
 storm: $(VENV)/.installed  ## MINUTES=30: random faults under load, over real servers; the books stay exact
 	@$(BIN)/sps storm --minutes $(MINUTES)

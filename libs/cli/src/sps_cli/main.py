@@ -22,6 +22,8 @@ app.add_typer(docs_app, name="docs")
 servers_app = typer.Typer(help="Kafka and PostgreSQL of one's own, without containers.")
 app.add_typer(servers_app, name="servers")
 app.add_typer(topics_app, name="topics")
+tools_app = typer.Typer(no_args_is_help=True, help="Programs of others that the tests of deployment need.")
+app.add_typer(tools_app, name="tools")
 
 State = Annotated[Path, typer.Option(help="Where everything is kept.")]
 Documents = Annotated[Path, typer.Option(file_okay=False, help="The folder of the documents.")]
@@ -155,6 +157,16 @@ def servers_fetch() -> None:
     from sps_cli.servers.command import fetch
 
     raise typer.Exit(fetch())
+
+
+@tools_app.command("fetch")
+def tools_fetch(
+    modules: Annotated[Path, typer.Option(file_okay=False, help="Our own modules of Go.")] = Path("deploy/tools"),
+) -> None:
+    """Build Helm and an API server of Kubernetes into the cache; minutes, once."""
+    from sps_cli.tools.command import fetch_all
+
+    raise typer.Exit(fetch_all(modules))
 
 
 @app.command()

@@ -1,19 +1,19 @@
 {{/* Names and labels. Selectors are the stable three labels; all others may change at an upgrade. */}}
 
+{{/* 36 characters: the longest ending of ours is `-postgres-payment-gateway`, and a name has 63 together. */}}
 {{- define "sps.fullname" -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | trunc 36 | trimSuffix "-" -}}
 {{- else -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
 {{- if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- .Release.Name | trunc 36 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 36 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* 40 characters, and the longest ending of ours is `-postgres-carrier-gateway-NN`: never more than 63 together. */}}
 {{- define "sps.componentName" -}}
 {{- printf "%s-%s" (include "sps.fullname" .root) .fact.name -}}
 {{- end -}}
