@@ -12,7 +12,7 @@ MINUTES ?= 30
 .PHONY: help install run demo servers test test-deploy storm check docs format simulate bench lock clean
 
 help:  ## print this help
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Two steps: strangers pinned by hash, then our own packages without dependencies.
 $(VENV)/.installed: requirements/dev.txt $(addsuffix /pyproject.toml,$(PACKAGES))

@@ -150,6 +150,17 @@ def test_without_the_policies_nothing_of_them_is_left():
     assert of_kind(objects, "NetworkPolicy") == []
 
 
+def test_no_peers_means_nobody_and_never_everybody():
+    lists = ("monitoringFrom", "ingressFrom", "dnsTo", "internet.cidrs")
+    words = [word for name in lists for word in ("--set-json", f"networkPolicy.{name}=[]")]
+    objects, found = pods("external", *words)
+    for labels in found.values():
+        assert not may_come(objects, labels, MONITOR, namespace="monitoring")
+        assert not may_come(objects, labels, HTTP, address=PUBLIC)
+        assert not may_go(objects, labels, 53, address=PUBLIC)
+        assert not may_go(objects, labels, 443, address=PUBLIC)
+
+
 def test_a_rule_of_ones_own_stands_besides_the_charts():
     rule = '[{"ports":[{"port":8443}],"to":[{"ipBlock":{"cidr":"192.0.2.1/32"}}]}]'
     objects, found = pods("external", "--set-json", f"settlement.networkPolicy.extraEgress={rule}")

@@ -170,7 +170,7 @@ def test_the_sandbox_stands_in_the_place_of_everybody_outside():
         ("external", "chain.genesis.document=x", "not both"),
         ("external", "kafka.external.bootstrapServers=null", "name some brokers"),
         ("external", "postgres.tls.caSecret=", r"postgres\.tls\.caSecret"),
-        ("external", "contractApi.ingress.host=", r"contractApi\.publicUrl"),
+        ("external", "contractApi.ingress.host=", r"contractApi\.(publicUrl|ingress\.host)"),
         ("external", "paymentGateway.alipay.appId=", r"alipay\.appId"),
         ("external", "kafka.external.sasl.username=,settlement.kafkaUsername=", r"sasl\.username"),
         ("external", "settlement.terminationGracePeriodSeconds=30", "at least 26 s after"),

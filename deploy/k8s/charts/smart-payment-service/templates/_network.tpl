@@ -1,9 +1,12 @@
 {{/* Who may come in, and where a component may go. One argument, the component: root, key, fact, values. */}}
 
+{{/* An empty list of peers means everybody to a cluster; here it means nobody, so its rule is left out. */}}
 {{- define "sps.ingressRules" -}}
+{{- with .root.Values.networkPolicy.monitoringFrom }}
 - ports: [{port: monitor, protocol: TCP}]
-  from: {{- toYaml .root.Values.networkPolicy.monitoringFrom | nindent 4 }}
-{{- if and .fact.path .values.ingress.enabled }}
+  from: {{- toYaml . | nindent 4 }}
+{{- end }}
+{{- if and .fact.path .values.ingress.enabled .root.Values.networkPolicy.ingressFrom }}
 - ports: [{port: http, protocol: TCP}]
   from: {{- toYaml .root.Values.networkPolicy.ingressFrom | nindent 4 }}
 {{- end }}
@@ -40,8 +43,10 @@
 {{- end -}}
 
 {{- define "sps.egressRules" -}}
+{{- with .root.Values.networkPolicy.dnsTo }}
 - ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
-  to: {{- toYaml .root.Values.networkPolicy.dnsTo | nindent 4 }}
+  to: {{- toYaml . | nindent 4 }}
+{{- end }}
 {{- if .fact.kafka }}
 {{ include "sps.toKafka" .root }}
 {{- if .root.Values.consensusNode.enabled }}
@@ -58,7 +63,7 @@
 {{- if and .fact.kafka .root.Values.consensusNode.peerCidrs }}
 {{ include "sps.toCidrs" (dict "cidrs" .root.Values.consensusNode.peerCidrs "ports" .root.Values.consensusNode.peerPorts) }}
 {{- end }}
-{{- if .fact.outside }}
+{{- if and .fact.outside .root.Values.networkPolicy.internet.cidrs }}
 - ports: [{port: 443, protocol: TCP}]
   to:
     {{- $internet := .root.Values.networkPolicy.internet }}

@@ -1,0 +1,131 @@
+"""A real API server of Kubernetes on a real etcd, for as long as a test session needs one.
+
+Nothing runs in pods: there is no scheduler and no kubelet. Schemas, defaults, admission, immutable fields, server-side
+apply, upgrades and rollbacks are real.
+"""
+
+import os
+import shutil
+import subprocess
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from chart_kit import MODULES
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from sps_cli.servers.ports import free_port
+from sps_cli.tools.go_tools import KUBE_APISERVER, tool_path
+
+START_S: Final = 60.0
+STOP_S: Final = 15.0
+TOKEN: Final = "token-of-the-tests"  # noqa: S105 for a server on the loopback
+
+
+class ApiServer:
+    """Use it as a context; `kubectl` and `kubeconfig` reach it as its administrator."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder: Final = folder
+        self.port: Final = free_port()
+        self.kubeconfig: Final = folder / "kubeconfig"
+        self._ends: Final = ExitStack()
+
+    def __enter__(self) -> "ApiServer":
+        program = str(tool_path(KUBE_APISERVER, MODULES))
+        self._write_files()
+        try:
+            self._run("kube-apiserver", [program, *self._flags(self._start_etcd())])
+            self._wait_until_ready()
+        except BaseException:
+            self._ends.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.close()
+
+    def kubectl(self, *words: str, given: str | None = None, fails: bool = False) -> str:
+        """What kubectl printed, both ways; an assertion when it ended otherwise than expected."""
+        command = ["kubectl", "--kubeconfig", str(self.kubeconfig), *words]
+        done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603, S607 our own words
+        assert bool(done.returncode) == fails, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def apply(self, *objects: dict[str, Any]) -> str:
+        """Create or change objects."""
+        return self.kubectl("apply", "--server-side", "-f", "-", given=yaml.safe_dump_all(objects))
+
+    def log(self) -> str:
+        return (self.folder / "kube-apiserver.log").read_text()[-3_000:]
+
+    def _write_files(self) -> None:
+        key = rsa.generate_private_key(65537, 2048)
+        form = serialization.PrivateFormat.TraditionalOpenSSL
+        pem = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+        (self.folder / "accounts.pem").write_bytes(pem)
+        (self.folder / "tokens.csv").write_text(f"{TOKEN},admin,admin,system:masters\n")
+        cluster = {"server": f"https://127.0.0.1:{self.port}", "insecure-skip-tls-verify": True}
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "tests",
+            "clusters": [{"name": "tests", "cluster": cluster}],
+            "users": [{"name": "tests", "user": {"token": TOKEN}}],
+            "contexts": [{"name": "tests", "context": {"cluster": "tests", "user": "tests"}}],
+        }
+        self.kubeconfig.write_text(yaml.safe_dump(config))
+        self.kubeconfig.chmod(0o600)
+
+    def _start_etcd(self) -> str:
+        program = shutil.which("etcd")
+        assert program, "the API server keeps its objects in etcd (Debian: apt-get install etcd-server)"
+        client, peer = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
+        words = ["--data-dir", str(self.folder / "etcd"), "--unsafe-no-fsync"]
+        words += ["--listen-client-urls", client, "--advertise-client-urls", client]
+        words += ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}"]
+        self._run("etcd", [program, *words])
+        return client
+
+    def _flags(self, etcd: str) -> list[str]:
+        flags = {
+            "etcd-servers": etcd,
+            "secure-port": self.port,
+            "bind-address": "127.0.0.1",
+            "cert-dir": self.folder / "certificates",
+            "token-auth-file": self.folder / "tokens.csv",
+            "authorization-mode": "RBAC",
+            "service-cluster-ip-range": "10.0.0.0/24",
+            "service-account-issuer": "https://tests",
+            "service-account-key-file": self.folder / "accounts.pem",
+            "service-account-signing-key-file": self.folder / "accounts.pem",
+        }
+        return [f"--{name}={value}" for name, value in flags.items()]
+
+    def _run(self, name: str, command: list[str]) -> None:
+        output = self._ends.enter_context((self.folder / f"{name}.log").open("wb"))
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("ETCD_")}
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)  # noqa: S603 our own words
+        self._ends.callback(_stop, process)
+
+    def _wait_until_ready(self) -> None:
+        end = time.monotonic() + START_S
+        while time.monotonic() < end:
+            command = ["kubectl", "--kubeconfig", str(self.kubeconfig), "get", "--raw", "/readyz"]
+            done = subprocess.run(command, capture_output=True, timeout=10, check=False)  # noqa: S603 our own words
+            if not done.returncode:
+                return
+            time.sleep(0.3)
+        raise AssertionError(f"the API server did not come up: {self.log()}")
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_S)
+        return
+    process.kill()
+    process.wait()
