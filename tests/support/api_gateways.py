@@ -17,7 +17,7 @@ def gateways_of(town: Any) -> FastAPI:
     app = create_app("gateways of the tests", service="gateways")
 
     @app.post("/internal/payments")
-    async def pay(body: dict[str, str]) -> dict[str, str]:
+    async def pay(body: dict[str, Any]) -> dict[str, str]:
         town.seen.append(("payments", body))
         return {"payment": new_id(identifiers.PAYMENT), "url": "https://pay.example/checkout"}
 

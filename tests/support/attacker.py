@@ -17,7 +17,8 @@ from sps.chain.certificate import Certificate, certificate_of
 from sps.chain.genesis import Parameters
 from sps.chain.header import Header, block_id
 from sps.chain.vote import Vote, VoteKind, sign_vote
-from sps.eventlog.port import EventLog, NewRecord
+from sps.eventlog.conformance import TrimmableLog
+from sps.eventlog.port import NewRecord
 from sps.eventlog.topics import BLOCKS, CONSENSUS, RECORD_BYTES_MAX, TOPICS, TRANSACTIONS
 from sps.transactions.codec import encode
 
@@ -38,7 +39,7 @@ class Attacker:
 
     def __init__(self, town: HostileTown, seed: int = 1) -> None:
         self.town = town
-        self.log: EventLog = town.log
+        self.log: TrimmableLog = town.log
         self.chance = random.Random(seed)
         self.kit = ChainKit(genesis=town.genesis)
         """Holds the true keys; used only for what anybody could assemble from the topics."""
@@ -65,7 +66,7 @@ class Attacker:
     async def forget_everything(self) -> None:
         """Let all records of all topics go (`DeleteRecords`)."""
         for lane in LANES:
-            await self.log.trim(*lane, (await self.log.bounds(*lane))[1])  # type: ignore[attr-defined]
+            await self.log.trim(*lane, (await self.log.bounds(*lane))[1])
 
     async def cut_halves(self) -> None:
         """Append the first and the second half of every record."""

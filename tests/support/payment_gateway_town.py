@@ -143,8 +143,11 @@ class PaymentTown:
             while not await holds():  # noqa: ASYNC110 what is waited for has no event
                 await asyncio.sleep(0.005)
 
-    async def open_payment(self, deal: Deal, provider: str = "alipay") -> httpx.Response:
-        wish = {"contract": deal.id, "provider": provider, "return_url": RETURN_URL}
+    async def open_payment(
+        self, deal: Deal, provider: str = "alipay", height: int | None = None
+    ) -> httpx.Response:
+        seen = self.chain.kit.height if height is None else height
+        wish = {"contract": deal.id, "height": seen, "provider": provider, "return_url": RETURN_URL}
         return await self.http.post("/internal/payments", json=wish)
 
     async def beneficiary(self, provider: str = "alipay", account: str = "2088000000000009") -> str:

@@ -152,3 +152,19 @@ def test_a_port_on_which_somebody_listens_is_not_free():
     with socket.create_server(("127.0.0.1", port)):
         assert not ports.is_free(port)
     assert ports.is_free(port)
+
+
+def test_whoever_starts_servers_beside_others_is_given_ports_of_their_own(monkeypatch):
+    monkeypatch.setattr(ports, "_given", set())
+    monkeypatch.setenv("SPS_PORTS", "61200-61204")  # where nobody else takes any
+    found = {ports.free_port() for _ in range(5)}
+    assert found == set(range(61_200, 61_205))
+    with pytest.raises(OSError, match="no free port between 61200 and 61204"):
+        ports.free_port()
+
+
+@pytest.mark.parametrize("bad", ["", "21000", "21004-21000", "80-90", "60000-70000", "a-b"])
+def test_a_range_of_ports_that_is_none_is_refused_by_name(monkeypatch, bad):
+    monkeypatch.setenv("SPS_PORTS", bad)
+    with pytest.raises(ValueError, match="SPS_PORTS must be like 20000-24999"):
+        ports.free_port()

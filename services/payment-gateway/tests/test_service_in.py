@@ -1,9 +1,14 @@
 """Incoming money through the real bootstrap, with a chain beside it and a provider with books of its own."""
 
+import asyncio
+
 import pytest
+from chain_kit import API
+from chain_world import Deal, terms
 from payment_gateway_fakes import FakeProvider, as_stripe
 from payment_gateway_town import RETURN_URL, PaymentTown
 
+from payment_gateway.application import pay_in
 from payment_gateway.core.payment import FIRST_LOOK_MS
 from sps.money import Money
 
@@ -48,9 +53,22 @@ async def test_a_repeat_of_the_wish_is_the_same_payment_while_it_is_open(town, a
 
 
 async def test_an_agreement_that_is_only_just_final_is_waited_for(town):
-    deal = await town.agreed("old")
-    answer = await town.open_payment(deal)
-    assert answer.status_code == 201
+    deal = Deal("new", terms())
+    await town.chain.say(API, deal.offer(), deal.accept())
+    asked = asyncio.create_task(town.open_payment(deal, height=town.chain.kit.height + 1))
+    await asyncio.sleep(0.1)
+    assert not asked.done()
+    await town.followed()
+    assert (await asked).status_code == 201
+
+
+async def test_a_gateway_that_is_behind_its_caller_says_later_and_refuses_nothing(town, monkeypatch):
+    monkeypatch.setattr(pay_in, "FOLLOW_S", 0.1)
+    deal = Deal("new", terms())
+    answer = await town.open_payment(deal, height=town.chain.kit.height + 1)
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) >= 1
+    assert (await town.open_payment(deal)).json()["code"] == "UNKNOWN_CONTRACT"
 
 
 @pytest.mark.parametrize(
@@ -243,12 +261,13 @@ def crash_at(wanted):
         ({"contract": "ctr_7zzzzzzzzzzzzzzzzzzzzzzzzz"}, 404, "UNKNOWN_CONTRACT"),
         ({"return_url": "javascript:alert(1)"}, 422, "VALIDATION_FAILED"),
         ({"surprise": 1}, 422, "VALIDATION_FAILED"),
+        ({"height": -1}, 422, "VALIDATION_FAILED"),
         ({"provider": "stripe"}, 201, None),
     ],
 )
 async def test_a_wish_that_does_not_fit_is_refused(town, changes, status, code):
     deal = await town.agreed()
-    wish = {"contract": deal.id, "provider": "alipay", "return_url": RETURN_URL} | changes
+    wish = {"contract": deal.id, "height": 0, "provider": "alipay", "return_url": RETURN_URL} | changes
     answer = await town.http.post("/internal/payments", json=wish)
     assert (answer.status_code, answer.json().get("code")) == (status, code)
 

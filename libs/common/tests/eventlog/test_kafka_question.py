@@ -4,6 +4,7 @@ import struct
 from io import BytesIO
 
 import pytest
+from aiokafka.errors import IncompatibleBrokerVersion
 from aiokafka.protocol.fetch import FetchRequest, FetchResponse_v11
 from aiokafka.protocol.produce import ProduceRequest, ProduceResponse_v7
 from hypothesis import given, settings
@@ -90,5 +91,5 @@ def test_an_answer_that_ends_too_early_is_an_error() -> None:
 
 def test_a_broker_that_is_too_old_or_too_new_is_told_apart() -> None:
     for versions in ({}, {1: (0, 10)}, {1: (12, 20)}):
-        with pytest.raises(NotImplementedError, match="speaks"):
+        with pytest.raises(IncompatibleBrokerVersion, match="speaks"):
             ask_fetch("a", 0, 0, 0, 0).prepare(versions)

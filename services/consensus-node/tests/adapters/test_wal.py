@@ -2,6 +2,7 @@
 """The write-ahead log against torn writes, flipped bits and removal."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -146,6 +147,18 @@ async def test_no_record_at_or_above_the_view_is_forgotten(tmp_path: Path, disk:
     wal.close()
     _, found = opened(tmp_path, disk)
     assert {vote(view) for view in range(17, 31)} <= set(found)
+
+
+async def test_a_segment_goes_after_what_is_final_beyond_it_is_on_the_disk(
+    tmp_path: Path, disk: DiskThread
+) -> None:
+    wal = await segments(tmp_path / "log", disk)
+    await wal.append([Finalized(31, 31, KEY)], sync=False)
+    assert await wal.forget(31) > 0
+    shutil.copytree(tmp_path / "log", tmp_path / "killed")
+    wal.close()
+    _, found = opened(tmp_path / "killed", disk)
+    assert Finalized(31, 31, KEY) in found
 
 
 async def test_a_missing_segment_in_the_middle_is_damage(tmp_path: Path, disk: DiskThread) -> None:

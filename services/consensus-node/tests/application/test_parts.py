@@ -203,6 +203,15 @@ def test_an_empty_log_and_an_old_vote_mean_that_the_log_was_lost() -> None:
         identity(kit).check(Votes(0, (own_vote(kit, 1),)))
 
 
+def test_a_view_of_which_an_old_segment_took_a_part_with_it_is_not_judged() -> None:
+    """NOTARIZE stood in a segment that went, FINALIZE of the same view in the next one."""
+    kit = ChainKit()
+    known = identity(kit, VoteCast(own_vote(kit, 7, VoteKind.FINALIZE)), Finalized(8, 8, bytes(32)))
+    known.check(Votes(0, (own_vote(kit, 7),)))
+    with pytest.raises(TwinFound):
+        known.check(Votes(0, (own_vote(kit, 9),)))
+
+
 def test_a_forged_vote_and_a_vote_below_the_log_prove_nothing() -> None:
     kit = ChainKit()
     known = identity(kit, VoteCast(own_vote(kit, 30)), Finalized(28, 29, bytes(32)))

@@ -1,16 +1,13 @@
 """What the signatures of a block cost on the event loop, and what they cost when a thread checks them.
 
 Two jobs: the certificate of a final block (three signatures) and a batch of 500 transactions of 300 bytes
-(payload hash, one signature). Each is done where it stands in the node, on the loop, and by a pool's thread:
-while the loop has nothing else to do, and while it works in slices of two milliseconds, as it does when it
-executes blocks.
+(payload hash, one signature). Each is done where it stands in the node, on the loop, and by a pool's thread.
 """
 
 import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -26,34 +23,24 @@ QUORUM: Final = 3
 BATCH_TX: Final = 500
 TX_BYTES: Final = 300
 PRODUCER: Final = 1
-SLICE_S: Final = 0.002
 SECOND_US: Final = 1e6
 
 Job = Callable[[], object]
 
 
 async def measure(effort: Effort, told: Told) -> list[Figure]:
-    """Each job on the loop, in a thread, and in a thread beside a busy loop."""
-    town, times = Town(Path(), VALIDATORS), effort.of(500, 20)
+    """Each job on the loop and in a thread."""
+    town, times = Town(Path(), VALIDATORS), effort.of(2_000, 20)
     figures: list[Figure] = []
     with ThreadPoolExecutor(1) as pool:
         for what, job in (("certificate", _certificate(town)), ("batch", _batch(town))):
             told(f"checking a {what} {times} times, here and there")
             figures += await _measured(f"{what}, on the loop", times, job, None)
             figures += await _measured(f"{what}, in a thread", times, job, pool)
-            busy = asyncio.create_task(_work())
-            try:
-                figures += await _measured(f"{what}, in a thread, loop busy", times, job, pool, cpu=False)
-            finally:
-                busy.cancel()
-                with suppress(asyncio.CancelledError):
-                    await busy
     return figures
 
 
-async def _measured(
-    what: str, times: int, job: Job, pool: ThreadPoolExecutor | None, *, cpu: bool = True
-) -> list[Figure]:
+async def _measured(what: str, times: int, job: Job, pool: ThreadPoolExecutor | None) -> list[Figure]:
     took_us, watch, loop = [], Stopwatch(), asyncio.get_running_loop()
     with watch:
         for _ in range(times):
@@ -67,16 +54,7 @@ async def _measured(
         Figure(PART, f"{what}, elapsed, {name}", round(quantile(took_us, share)), "µs", times)
         for name, share in (("p50", 0.5), ("p99", 0.99))
     ]
-    return [*figures, Figure(PART, what, round(watch.us_per(times)), "µs CPU", times)] if cpu else figures
-
-
-async def _work() -> None:
-    """A loop that is never at rest, and lets others have their turn."""
-    while True:
-        end = time.perf_counter() + SLICE_S
-        while time.perf_counter() < end:
-            pass
-        await asyncio.sleep(0)
+    return [*figures, Figure(PART, what, round(watch.us_per(times)), "µs CPU", times)]
 
 
 def _certificate(town: Town) -> Job:

@@ -4,16 +4,19 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from sps_cli.benches.block_watch import BlockWatch, Seen
 from sps_cli.benches.crowd import Crowd, Deal
 from sps_cli.benches.deliveries import (
-    BlockWatch,
+    Webhook,
     at_rest,
     most,
     payout_figures,
     release_figures,
+    released,
     shown,
     under_load,
 )
+from sps_cli.benches.delivery_steps import step_figures
 from sps_cli.benches.figures import Effort, Figure, Told, latency
 from sps_cli.state_folder import StateFolder
 
@@ -57,13 +60,12 @@ class DeliveryLoad:
     ) -> tuple[list[Figure], float]:
         await watch.quiet()
         before = self._cpu_s()
-        sent = await at_rest(crowd, watch, deals)
+        webhooks = await at_rest(crowd, watch, deals)
         await watch.quiet()
         cost_s = DELIVERY_CPU_S if before is None else ((self._cpu_s() or 0) - before) / len(deals)
         what = f"a delivery with its payout, {self._who}"
         figures = [Figure(self._part, what, round(cost_s, 3), "s CPU", len(deals))]
-        figures += await release_figures(self._part, "at rest", crowd, watch, deals, sent)
-        figures += await payout_figures(self._part, "at rest", self._folder, crowd, watch, deals)
+        figures += await self._told("at rest", watch, webhooks, await released(crowd, watch, deals))
         return figures, cost_s
 
     async def _loaded(
@@ -71,7 +73,7 @@ class DeliveryLoad:
     ) -> list[Figure]:
         await watch.quiet()
         began, before = time.monotonic(), self._cpu_s()
-        sent = await under_load(crowd, deals, every_s, OPENED_PER_S)
+        webhooks = await under_load(crowd, deals, every_s, OPENED_PER_S)
         took, after = time.monotonic() - began, self._cpu_s()
         figures = [Figure(self._part, "half load: deliveries", round(1 / every_s, 2), "/s", len(deals))]
         figures.append(Figure(self._part, "half load: contracts opened meanwhile", OPENED_PER_S, "/s", 1))
@@ -80,10 +82,17 @@ class DeliveryLoad:
             figures.append(
                 Figure(self._part, f"half load: processors kept busy by {self._who}", share, "", 1)
             )
-        figures += await release_figures(self._part, "at half load", crowd, watch, deals, sent)
-        return figures + await payout_figures(self._part, "at half load", self._folder, crowd, watch, deals)
+        blocks = await released(crowd, watch, deals)
+        return figures + await self._told("at half load", watch, webhooks, blocks)
+
+    async def _told(
+        self, what: str, watch: BlockWatch, webhooks: dict[str, Webhook], blocks: dict[str, Seen]
+    ) -> list[Figure]:
+        figures = release_figures(self._part, what, webhooks, blocks)
+        figures += step_figures(self._part, what, watch, webhooks, blocks)
+        return figures + await payout_figures(self._part, what, self._folder, blocks)
 
 
 def counts(effort: Effort) -> tuple[int, int, int]:
     """Deliveries at rest, under load, and with the API asked all the time."""
-    return effort.of(35, 1), effort.of(35, 1), effort.of(10, 1)
+    return effort.of(40, 1), effort.of(120, 2), effort.of(10, 1)

@@ -30,7 +30,7 @@ _BROKEN: Final = (
     KafkaError,
     ValueError,
     AssertionError,  # the library asserts what a broker answers while one logs in
-    NotImplementedError,  # a version that the library does not speak
+    NotImplementedError,  # the library raises it when a broker speaks only newer versions
     struct.error,
 )
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any, Final, Generic, TypeVar
 
+from aiokafka.errors import IncompatibleBrokerVersion
 from aiokafka.protocol.api import ResponseHeader_v0, ResponseHeader_v1
 from msgspec import Struct
 
@@ -64,7 +65,7 @@ class Question(Generic[T]):
         key, version = self._kind
         oldest, newest = versions.get(key, (0, 0))
         if not oldest <= version <= newest:
-            raise NotImplementedError(f"the broker speaks version {oldest}…{newest} of request {key}")
+            raise IncompatibleBrokerVersion(f"the broker speaks version {oldest}…{newest} of request {key}")
         return self
 
     def build_request_header(self, correlation_id: int, client_id: str) -> _Header:

@@ -98,17 +98,25 @@ class Wal:
     async def forget(self, below_view: int) -> int:
         """Remove the oldest segments that are all about views below this; returns how many went.
 
-        The newest final height and epoch are written anew first, so that no old segment alone says them.
+        The newest final height and epoch are written anew first, so that no old segment alone says them; what
+        is final beyond a segment is durable before the segment goes.
         """
         if self._segments[-1].file.written >= self._segment_bytes:
             await self.append((), sync=True)
             await self._disk.run(self._roll)
             await self.append(tuple(self._newest.values()), sync=True)
+        if not self._is_over(below_view):
+            return 0
+        await self.append((), sync=True)
         gone = 0
-        while len(self._segments) > 1 and self._segments[0].top_view < below_view:
+        while self._is_over(below_view):
             await self._disk.run(self._remove_oldest)
             gone += 1
         return gone
+
+    def _is_over(self, below_view: int) -> bool:
+        """The oldest segment is not the one that is written, and says nothing that is still needed."""
+        return len(self._segments) > 1 and self._segments[0].top_view < below_view
 
     def _roll(self) -> None:
         number = self._segments[-1].number + 1 if self._segments else 1

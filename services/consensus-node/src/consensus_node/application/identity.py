@@ -1,7 +1,8 @@
 """One key, one node. A vote with my key that is not in my write-ahead log means that a twin runs with my key,
 or that I lost my log: either way I must not vote.
 
-Votes below the oldest view of my log are not judged: their records were let go.
+Votes up to the newest final view of my log are not judged: their records may have been let go, and of one
+view a part may be gone with an old segment while the rest is still there.
 """
 
 from collections.abc import Iterable
@@ -38,7 +39,7 @@ class Identity:
                 self.given(record.vote)
             elif isinstance(record, Finalized):
                 final_view = max(final_view, record.view)
-        self._floor = min((view for view, _ in self._mine), default=final_view + 1 if final_view else 0)
+        self._floor = final_view + 1 if final_view else min((view for view, _ in self._mine), default=0)
 
     def given(self, vote: Vote) -> None:
         """Note a vote of mine that is durable."""

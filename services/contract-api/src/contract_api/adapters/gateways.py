@@ -23,8 +23,10 @@ class HttpGateways:
         self._payment = payment_url.rstrip("/")
         self._carrier = carrier_url.rstrip("/")
 
-    async def open_payment(self, contract: str, provider: str, return_url: str) -> dict[str, Any]:
-        body = {"contract": contract, "provider": provider, "return_url": return_url}
+    async def open_payment(
+        self, contract: str, height: int, provider: str, return_url: str
+    ) -> dict[str, Any]:
+        body = {"contract": contract, "height": height, "provider": provider, "return_url": return_url}
         return await self._post(f"{self._payment}/internal/payments", body)
 
     async def book_parcel(self, booking: Booking) -> dict[str, Any]:
@@ -44,7 +46,7 @@ class HttpGateways:
         answer = await self._post(f"{self._payment}/internal/beneficiaries", body)
         return str(answer["beneficiary"])
 
-    async def _post(self, url: str, body: dict[str, str]) -> dict[str, Any]:
+    async def _post(self, url: str, body: dict[str, Any]) -> dict[str, Any]:
         try:
             answer = await self._client.post(url, json=body, headers=self._headers)
         except httpx.HTTPError as error:

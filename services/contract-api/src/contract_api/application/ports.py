@@ -147,7 +147,11 @@ class Chain(Protocol):
 class Gateways(Protocol):
     """The other services' internal calls; they carry what may not stand in the log."""
 
-    async def open_payment(self, contract: str, provider: str, return_url: str) -> dict[str, Any]: ...
+    async def open_payment(
+        self, contract: str, height: int, provider: str, return_url: str
+    ) -> dict[str, Any]:
+        """`height`: of the block where we saw the contract; the gateway may be behind us."""
+
     async def book_parcel(self, booking: "Booking") -> dict[str, Any]: ...
     async def register_beneficiary(self, provider: str, account: str, name: str) -> str: ...
 

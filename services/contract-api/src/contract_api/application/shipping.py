@@ -27,14 +27,17 @@ class Shipping:
         opened: dict[str, Any] = {}
         back = return_url or self._reader.page_of(contract)
 
+        async def open_now() -> None:
+            row = await self._reader.row(contract)
+            opened.update(await self._gateways.open_payment(contract, row.height, provider, back))
+
         async def prepare() -> Intent:
-            await self._reader.row(contract)
-            opened.update(await self._gateways.open_payment(contract, provider, back))
+            await open_now()
             return Intent(str(opened["payment"]))
 
         async def render(payment: str) -> tuple[int, Any]:
             if not opened:
-                opened.update(await self._gateways.open_payment(contract, provider, back))
+                await open_now()
             return CREATED, {"payment": payment, "url": opened["url"]}
 
         return await self._desk.handle(asked, prepare, render, outside=True)

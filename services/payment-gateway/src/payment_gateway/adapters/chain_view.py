@@ -29,17 +29,9 @@ class FollowerView:
             return None
         return next(((contract.id, known) for known in contract.refunds if known.id == refund), None)
 
-    async def reached(self, height: int) -> None:
-        if not await self._within(height, REACH_S):
-            raise Trouble(f"our fold is at height {self._follower.height}, the order is of {height}")
-
-    async def next_block(self, timeout_s: float) -> bool:
-        return await self._within(self._follower.height + 1, timeout_s)
-
-    async def _within(self, height: int, timeout_s: float) -> bool:
+    async def reached(self, height: int, within_s: float | None = None) -> None:
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(REACH_S if within_s is None else within_s):
                 await self._follower.reached(height)
-        except TimeoutError:
-            return False
-        return True
+        except TimeoutError as error:
+            raise Trouble(f"our fold is at height {self._follower.height}, wanted is {height}") from error

@@ -34,7 +34,6 @@ from payment_gateway.core.units import to_provider
 from payment_gateway.core.words import is_reference
 from payment_gateway.metrics import GatewayMetrics
 from sps.identifiers import PAYMENT
-from sps.money import Money
 from sps.runtime.clock import Clock
 from sps.runtime.ids import new_id
 from sps.runtime.logs import get_logger
@@ -43,7 +42,7 @@ from sps.transactions.vocabulary import Transaction
 ROUND_MAX: Final = 50
 AT_ONCE: Final = 8
 FOLLOW_S: Final = 2.0
-"""Our fold of the chain may be this much behind the caller's."""
+"""How long a caller waits for our fold of the chain to be where he is."""
 
 _log: Final = get_logger("payment_gateway")
 
@@ -72,12 +71,16 @@ class PayIn:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self.wake: Final = asyncio.Event()
 
-    async def open(self, contract: str, provider_name: str, return_url: str) -> PaymentRow:
-        """Prepare the pay page for what is still due; a repeat gives the open payment."""
+    async def open(self, contract: str, height: int, provider_name: str, return_url: str) -> PaymentRow:
+        """Prepare the pay page for what is still due; a repeat gives the open payment.
+
+        `height`: of the block in which the caller saw the contract; without it nothing is refused here.
+        """
         provider = self._providers.get(provider_name)
         if provider is None:
             raise Refused("UNKNOWN_PROVIDER", f"providers here: {', '.join(sorted(self._providers))}")
-        amount = await self._due(contract)
+        await self._chain.reached(height, FOLLOW_S)
+        amount = amount_due(self._chain.contract(contract))
         to_provider(amount, provider.units.pay_in)
         now_ms = self._clock.now_ms()
         expires_ms = now_ms + self._checkout_ttl_ms
@@ -92,18 +95,6 @@ class PayIn:
         )
         row = await self._register.open_payment(fresh)
         return row if row.state != "opening" else await self._send_buyer(provider, row, return_url)
-
-    async def _due(self, contract: str) -> Money:
-        """What is still due; an agreement that is only just final is waited for, a moment."""
-        loop = asyncio.get_running_loop()
-        end_s = loop.time() + FOLLOW_S
-        while True:
-            try:
-                return amount_due(self._chain.contract(contract))
-            except Refused as refusal:
-                left_s = end_s - loop.time()
-                if refusal.code == "NOTHING_DUE" or not await self._chain.next_block(left_s):
-                    raise
 
     async def _send_buyer(self, provider: PaymentProvider, row: PaymentRow, return_url: str) -> PaymentRow:
         wish = CheckoutWish(row.id, row.contract, row.amount, return_url, row.expires_ms)

@@ -149,8 +149,5 @@ class ChainView(Protocol):
     def refund(self, payment: str, refund: str) -> tuple[str, Refund] | None:
         """The refund as it is now, with its contract, found by the payment that it goes back to."""
 
-    async def reached(self, height: int) -> None:
+    async def reached(self, height: int, within_s: float | None = None) -> None:
         """Return when this height is applied; raises `Trouble` when it takes too long."""
-
-    async def next_block(self, timeout_s: float) -> bool:
-        """Wait for one more block; False when none came in time."""

@@ -19,6 +19,7 @@ STATUS: Final = {"UNKNOWN_CONTRACT": 404, "UNKNOWN_PROVIDER": 422, "BAD_ACCOUNT"
 """Refusals that are not a conflict (409)."""
 
 ID_PATTERN: Final = r"^[a-z]{3}_[0-7][0-9a-hjkmnp-tv-z]{25}$"
+HEIGHT_MAX: Final = 2**63 - 1
 NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9_.-]{0,39}$"
 
 
@@ -34,9 +35,10 @@ class _Input(BaseModel):
 
 
 class PaymentWish(_Input):
-    """Send a buyer to a provider for what is still due."""
+    """Send a buyer to a provider for what is still due. `height`: of the block where the caller saw it."""
 
     contract: Annotated[str, Field(pattern=ID_PATTERN)]
+    height: Annotated[int, Field(ge=0, le=HEIGHT_MAX)]
     provider: Annotated[str, Field(pattern=NAME_PATTERN)]
     return_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=1000), AfterValidator(storable)]
 
@@ -97,7 +99,7 @@ def internal_router(pay_in: PayIn, beneficiaries: Beneficiaries, token: SecretSt
     @router.post("/payments", status_code=201)
     async def open_payment(wish: PaymentWish) -> PaymentOpened:
         try:
-            row = await pay_in.open(wish.contract, wish.provider, wish.return_url)
+            row = await pay_in.open(wish.contract, wish.height, wish.provider, wish.return_url)
         except Refused as refusal:
             raise _problem(refusal) from refusal
         return PaymentOpened(payment=row.id, url=row.url)
