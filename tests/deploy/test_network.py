@@ -20,12 +20,16 @@ METADATA, PRIVATE, PUBLIC = "169.254.169.254", "10.9.9.9", "93.184.216.34"
 
 
 def policies_of(objects, labels):
-    return [each for each in of_kind(objects, "NetworkPolicy") if selects(each["spec"]["podSelector"], labels)]
+    return [
+        each for each in of_kind(objects, "NetworkPolicy") if selects(each["spec"]["podSelector"], labels)
+    ]
 
 
 def rules(objects, labels, direction):
     """All rules of the policies that take a pod; None when none does."""
-    found = [each for each in policies_of(objects, labels) if direction.title() in each["spec"]["policyTypes"]]
+    found = [
+        each for each in policies_of(objects, labels) if direction.title() in each["spec"]["policyTypes"]
+    ]
     return [rule for each in found for rule in each["spec"].get(direction, [])] if found else None
 
 
@@ -45,7 +49,9 @@ def _is_one(peer, labels, address, namespace):
         if address is None:
             return False
         inside = ip_address(address) in ip_network(peer["ipBlock"]["cidr"])
-        return inside and not any(ip_address(address) in ip_network(part) for part in peer["ipBlock"].get("except", []))
+        return inside and not any(
+            ip_address(address) in ip_network(part) for part in peer["ipBlock"].get("except", [])
+        )
     if address is not None:
         return False
     if "namespaceSelector" in peer:
@@ -54,12 +60,17 @@ def _is_one(peer, labels, address, namespace):
     return namespace is None and labels is not None and selects(peer["podSelector"], labels)
 
 
-def may_come(objects, labels, port, **source):
-    return any(has_port(rule, port) and is_peer(rule.get("from"), **source) for rule in rules(objects, labels, "ingress"))
+def may_come(objects, mine, port, **source):
+    return any(
+        has_port(rule, port) and is_peer(rule.get("from"), **source)
+        for rule in rules(objects, mine, "ingress")
+    )
 
 
-def may_go(objects, labels, port, **target):
-    return any(has_port(rule, port) and is_peer(rule.get("to"), **target) for rule in rules(objects, labels, "egress"))
+def may_go(objects, mine, port, **target):
+    return any(
+        has_port(rule, port) and is_peer(rule.get("to"), **target) for rule in rules(objects, mine, "egress")
+    )
 
 
 def pods(values, *more):
@@ -67,6 +78,7 @@ def pods(values, *more):
     return objects, {component_of(each): labels_of(each) for each in workloads(objects)}
 
 
+@pytest.mark.step("policy")
 @pytest.mark.parametrize("values", CI)
 def test_every_pod_is_denied_everything_both_ways_and_has_one_policy_of_its_own(values):
     objects, found = pods(values)
@@ -102,6 +114,21 @@ def test_only_the_monitoring_namespace_reads_metrics(values):
 
 
 @pytest.mark.parametrize("values", CI)
+def test_the_pod_of_the_test_reaches_every_monitor_and_nothing_else(values):
+    objects, found = pods(values)
+    (test,) = of_kind(objects, "Pod")
+    mine = test["metadata"]["labels"]
+    for labels in found.values():
+        assert may_go(objects, mine, MONITOR, labels=labels)
+        assert may_come(objects, labels, MONITOR, labels=mine)
+        assert not may_go(objects, mine, HTTP, labels=labels)
+        assert not may_come(objects, labels, HTTP, labels=mine)
+        assert not may_come(objects, mine, MONITOR, labels=labels)
+    assert not may_go(objects, mine, 443, address=PUBLIC)
+
+
+@pytest.mark.step("policy")
+@pytest.mark.parametrize("values", CI)
 def test_only_who_talks_to_the_outside_reaches_it_and_nobody_the_metadata_of_a_cloud(values):
     objects, found = pods(values)
     for component, labels in found.items():
@@ -132,7 +159,10 @@ def test_servers_outside_the_cluster_are_reached_where_they_are_only():
 
 def test_servers_of_operators_are_reached_by_their_pods_labels():
     objects, found = pods("operators")
-    kafka, postgres = ({"strimzi.io/cluster": "sps-smart-payment-service-kafka"}, {"cnpg.io/cluster": "sps-smart-payment-service-postgres"})
+    kafka, postgres = (
+        {"strimzi.io/cluster": "sps-smart-payment-service-kafka"},
+        {"cnpg.io/cluster": "sps-smart-payment-service-postgres"},
+    )
     assert may_go(objects, found["consensus-node"], 9093, labels=kafka)
     assert not may_go(objects, found["consensus-node"], 5432, labels=postgres)
     assert may_go(objects, found["settlement"], 5432, labels=postgres)
@@ -141,7 +171,9 @@ def test_servers_of_operators_are_reached_by_their_pods_labels():
 
 def test_strangers_come_in_by_the_ingress_and_only_where_there_is_one():
     objects, found = pods("external")
-    reached = {name for name, labels in found.items() if may_come(objects, labels, HTTP, namespace="ingress-nginx")}
+    reached = {
+        name for name, labels in found.items() if may_come(objects, labels, HTTP, namespace="ingress-nginx")
+    }
     assert reached == {"contract-api", "carrier-gateway", "payment-gateway"}
 
 

@@ -54,19 +54,28 @@ def test_a_cluster_with_one_copy_asks_for_one_broker_in_sync():
 def test_every_user_may_look_at_all_topics_and_read_and_append_only_what_is_its_own(objects):
     for user in of_kind(objects, "KafkaUser"):
         service = user["metadata"]["labels"][COMPONENT]
-        rights = {each["resource"]["name"]: set(each["operations"]) for each in user["spec"]["authorization"]["acls"]}
+        rights = {
+            each["resource"]["name"]: set(each["operations"])
+            for each in user["spec"]["authorization"]["acls"]
+        }
         assert rights == {
             f"{PREFIX}{topic}": {"Describe", "DescribeConfigs"}
             | ({"Read"} if service in record.receivers else set())
             | ({"Write"} if service in record.senders else set())
             for topic, record in RECORDS.items()
         }
-        kinds = {(each["resource"]["type"], each["resource"]["patternType"]) for each in user["spec"]["authorization"]["acls"]}
+        kinds = {
+            (each["resource"]["type"], each["resource"]["patternType"])
+            for each in user["spec"]["authorization"]["acls"]
+        }
         assert kinds == {("topic", "literal")}
 
 
 def test_every_pod_that_talks_to_kafka_has_a_user_and_shows_its_certificate(objects):
-    users = {each["metadata"]["labels"][COMPONENT]: each["metadata"]["name"] for each in of_kind(objects, "KafkaUser")}
+    users = {
+        each["metadata"]["labels"][COMPONENT]: each["metadata"]["name"]
+        for each in of_kind(objects, "KafkaUser")
+    }
     for workload in workloads(objects):
         files = mounted_files(workload)
         assert files["kafka.crt"] == (users[component_of(workload)], "user.crt")
@@ -77,7 +86,9 @@ def test_every_pod_that_talks_to_kafka_has_a_user_and_shows_its_certificate(obje
 def test_processes_look_for_the_cluster_where_it_is_made(objects):
     (kafka,) = of_kind(objects, "Kafka")
     for workload in workloads(objects):
-        (address,) = [value for name, value in plain_environment(workload).items() if name.endswith("_EVENT_LOG")]
+        (address,) = [
+            value for name, value in plain_environment(workload).items() if name.endswith("_EVENT_LOG")
+        ]
         place = read_address(address)
         assert place.servers == (f"{kafka['metadata']['name']}-kafka-bootstrap:9093",)
         assert (place.prefix, place.replication) == (PREFIX, 3)
@@ -91,7 +102,9 @@ def test_the_cluster_lets_nobody_in_without_a_certificate_and_makes_no_topic_by_
     assert kafka["spec"]["kafka"]["authorization"] == {"type": "simple"}
     assert kafka["spec"]["kafka"]["config"]["auto.create.topics.enable"] is False
     assert kafka["spec"]["kafka"]["config"]["min.insync.replicas"] == 2
-    assert {each["spec"]["roles"][0]: each["spec"]["replicas"] for each in of_kind(objects, "KafkaNodePool")} == {
+    assert {
+        each["spec"]["roles"][0]: each["spec"]["replicas"] for each in of_kind(objects, "KafkaNodePool")
+    } == {
         "controller": 3,
         "broker": 3,
     }
@@ -107,7 +120,10 @@ def test_a_cluster_that_is_there_gets_topics_and_users_only():
     words = ("--set", "kafka.strimzi.createCluster=false,kafka.strimzi.clusterName=shared")
     objects = rendered("operators", *words)
     assert of_kind(objects, "Kafka", "KafkaNodePool") == []
-    labels = {each["metadata"]["labels"]["strimzi.io/cluster"] for each in of_kind(objects, "KafkaTopic", "KafkaUser")}
+    labels = {
+        each["metadata"]["labels"]["strimzi.io/cluster"]
+        for each in of_kind(objects, "KafkaTopic", "KafkaUser")
+    }
     assert labels == {"shared"}
 
 
@@ -122,17 +138,27 @@ def test_every_service_has_a_database_and_a_role_of_its_own(objects):
         if (service := component_of(workload)) in DATABASES:
             name, host = f"sps_{service.replace('-', '_')}", f"{cluster['metadata']['name']}-rw"
             prefix = service.replace("-", "_").upper()
-            assert plain_environment(workload)[f"{prefix}_DATABASE_URL"] == f"postgresql+asyncpg://{name}@{host}:5432/{name}"
+            assert (
+                plain_environment(workload)[f"{prefix}_DATABASE_URL"]
+                == f"postgresql+asyncpg://{name}@{host}:5432/{name}"
+            )
             (password,) = [each for each in container_of(workload)["env"] if each["name"] == "PGPASSWORD"]
             assert password["valueFrom"]["secretKeyRef"] == {"name": roles[name], "key": "password"}
             assert plain_environment(workload)["PGSSLMODE"] == "verify-full"
-            assert mounted_files(workload)["postgres-ca.crt"] == (f"{cluster['metadata']['name']}-ca", "ca.crt")
+            assert mounted_files(workload)["postgres-ca.crt"] == (
+                f"{cluster['metadata']['name']}-ca",
+                "ca.crt",
+            )
 
 
 def test_a_committed_transaction_is_on_two_servers(objects):
     (cluster,) = of_kind(objects, "Cluster")
     assert cluster["spec"]["instances"] == 3
-    assert cluster["spec"]["postgresql"]["synchronous"] == {"method": "any", "number": 1, "dataDurability": "required"}
+    assert cluster["spec"]["postgresql"]["synchronous"] == {
+        "method": "any",
+        "number": 1,
+        "dataDurability": "required",
+    }
 
 
 @pytest.mark.parametrize("values", ["operators", "ack"])
@@ -140,12 +166,22 @@ def test_every_secret_that_a_pod_wants_is_fetched_or_made_by_an_operator(values)
     objects = rendered(values)
     fetched = {each["spec"]["target"]["name"] for each in of_kind(objects, "ExternalSecret")}
     made = {each["metadata"]["name"] for each in of_kind(objects, "KafkaUser")}
-    made |= {f"{CLUSTER}-cluster-ca-cert", f"{FULLNAME}-postgres-ca", "apsaramq-ca", "apsaradb-ca", "sps-genesis"}
+    made |= {
+        f"{CLUSTER}-cluster-ca-cert",
+        f"{FULLNAME}-postgres-ca",
+        "apsaramq-ca",
+        "apsaradb-ca",
+        "sps-genesis",
+    }
     wanted = {name for each in workloads(objects) for name, _ in mounted_files(each).values()}
     (nodes,) = of_kind(objects, "StatefulSet")
     wanted |= {name for name, _ in mounted_files(nodes, "validator-keys").values()}
     assert wanted - made <= fetched
-    roles = {role["passwordSecret"]["name"] for each in of_kind(objects, "Cluster") for role in each["spec"]["managed"]["roles"]}
+    roles = {
+        role["passwordSecret"]["name"]
+        for each in of_kind(objects, "Cluster")
+        for role in each["spec"]["managed"]["roles"]
+    }
     assert fetched == wanted - made | roles
 
 

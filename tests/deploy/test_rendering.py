@@ -32,6 +32,7 @@ EVERYWHERE = STABLE - {"app.kubernetes.io/component"} | {
 }
 
 
+@pytest.mark.step("render")
 @pytest.mark.parametrize("kubernetes", KUBERNETES)
 @pytest.mark.parametrize("tool", HELMS, ids=lambda tool: tool.label)
 @pytest.mark.parametrize("values", CI)
@@ -50,7 +51,17 @@ def test_the_same_values_give_the_same_bytes(values, tool):
 def test_helm_itself_finds_nothing_to_complain_about(values, tool):
     path = CHART / "ci" / f"{values}-values.yaml"
     unwatched = ("--set", "monitoring.podMonitor.enabled=false", "--set", "monitoring.rules.enabled=false")
-    helm(tool, "lint", "--strict", str(CHART), "--values", str(path), "--kube-version", KUBERNETES[-1], *unwatched)
+    helm(
+        tool,
+        "lint",
+        "--strict",
+        str(CHART),
+        "--values",
+        str(path),
+        "--kube-version",
+        KUBERNETES[-1],
+        *unwatched,
+    )
 
 
 def test_the_operators_objects_are_refused_where_their_operator_is_missing():
@@ -96,7 +107,7 @@ def test_nothing_secret_and_no_right_at_the_api_server_is_rendered(values):
 
 @pytest.mark.parametrize("values", CI)
 def test_names_have_room_under_their_limit(values):
-    long = "a-name-that-is-as-long-as-a-name-of-a-release-may-be-x"[:53]
+    long = "a-name-that-is-as-long-as-a-name-of-a-release-may-bex"
     topics = of_kind(rendered(values), "KafkaTopic")  # their names may be longer
     for each in rendered(values, "--set", f"fullnameOverride={long}"):
         room = ROOM_FOR_A_REVISION if each["kind"] == "StatefulSet" else 0
@@ -120,7 +131,9 @@ def test_a_genesis_document_reaches_the_pods_byte_for_byte(tmp_path):
     path.write_text(document, encoding="utf-8")
     words = ("--set", "chain.genesis.existingConfigMap=", "--set-file", f"chain.genesis.document={path}")
     objects = rendered("external", *words)
-    (kept,) = [each for each in of_kind(objects, "ConfigMap") if each["metadata"]["name"] == f"{FULLNAME}-genesis"]
+    (kept,) = [
+        each for each in of_kind(objects, "ConfigMap") if each["metadata"]["name"] == f"{FULLNAME}-genesis"
+    ]
     assert kept["data"] == {"genesis.json": document}
 
 

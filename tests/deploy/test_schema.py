@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from chart_kit import CHART, CI, HELMS, KUBERNETES, HelmRefused, template
+from chart_kit import CHART, CI, HELMS, KUBERNETES, HelmRefused, read, template
 from jsonschema import Draft7Validator
 
 from sps_cli.documents.chart_schema import COMPONENTS
@@ -42,6 +42,33 @@ def problems(values) -> list[str]:
     return [error.message for error in Draft7Validator(SCHEMA).iter_errors(values)]
 
 
+@pytest.mark.step("schema")
+@pytest.mark.parametrize("kubernetes", KUBERNETES)
+@pytest.mark.parametrize("tool", HELMS, ids=lambda tool: tool.label)
+@pytest.mark.parametrize("values", CI)
+def test_kubernetes_knows_every_field_of_its_own_kinds(values, tool, kubernetes):
+    from kubernetes_validate import validate
+
+    own = [each for each in read(template(tool, values, kubernetes)) if is_built_in(each["apiVersion"])]
+    for each in own:
+        validate(each, kubernetes.rpartition(".")[0], strict=True)
+    assert {"Service", "StatefulSet", "NetworkPolicy"} <= {each["kind"] for each in own}
+
+
+def is_built_in(version):
+    group = version.rpartition("/")[0]
+    return "." not in group or group.endswith(".k8s.io")
+
+
+@pytest.mark.parametrize("kubernetes", KUBERNETES)
+def test_a_field_that_kubernetes_does_not_know_is_found(kubernetes):
+    from kubernetes_validate import ValidationError, validate
+
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}, "spec": {"unheardOf": 1}}
+    with pytest.raises(ValidationError, match="unheardOf"):
+        validate(service, kubernetes.rpartition(".")[0], strict=True)
+
+
 def test_the_schema_is_one():
     Draft7Validator.check_schema(SCHEMA)
 
@@ -63,7 +90,8 @@ def test_everything_that_the_schema_allows_is_in_the_values_and_so_in_the_readme
         f"{place}.{name}"
         for place, part in objects(SCHEMA)
         for name in part["properties"]
-        if not any(word in f"{place}.{name}" for word in inner) and not any(place.startswith(each) for each in free)
+        if not any(word in f"{place}.{name}" for word in inner)
+        and not any(place.startswith(each) for each in free)
     }
     assert allowed - set(keys(VALUES)) - free == set()
 

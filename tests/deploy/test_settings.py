@@ -80,7 +80,9 @@ def test_no_variable_stands_twice(workload):
 
 def test_every_required_setting_is_given(workload):
     required = {name for name, setting in settings(workload).items() if "required" in setting.default}
-    assert {name for name in required if name not in names(workload) and f"{name}{FILE}" not in names(workload)} == set()
+    assert {
+        name for name in required if name not in names(workload) and f"{name}{FILE}" not in names(workload)
+    } == set()
 
 
 def test_the_process_takes_its_environment(workload):
@@ -97,7 +99,9 @@ def test_no_secret_stands_in_the_object_itself(workload):
 
 
 def test_every_file_that_a_variable_names_is_mounted_and_no_other(workload):
-    named = {Path(value).name for value in plain_environment(workload).values() if Path(value).parent == FOLDER}
+    named = {
+        Path(value).name for value in plain_environment(workload).values() if Path(value).parent == FOLDER
+    }
     assert named == mounted_files(workload).keys()
     mounts = {each["name"]: each for each in container_of(workload)["volumeMounts"]}
     assert mounts["secrets"]["mountPath"] == str(FOLDER)
@@ -117,7 +121,12 @@ def test_the_event_log_of_a_pod_is_an_address(workload):
 
 
 def test_a_setting_given_by_a_person_reaches_the_pod_once_and_wins():
-    words = ("--set", "contractApi.settings.wait_s=3.5", "--set", "paymentGateway.settings.payout_lease_s=300")
+    words = (
+        "--set-json",
+        "contractApi.settings.wait_s=3.5",
+        "--set",
+        "paymentGateway.settings.payout_lease_s=300",
+    )
     found = {component_of(each): each for each in workloads(rendered("external", *words))}
     assert plain_environment(found["contract-api"])["CONTRACT_API_WAIT_S"] == "3.5"
     assert plain_environment(found["payment-gateway"])["PAYMENT_GATEWAY_PAYOUT_LEASE_S"] == "300"
@@ -126,14 +135,19 @@ def test_a_setting_given_by_a_person_reaches_the_pod_once_and_wins():
 
 def test_a_large_number_is_not_written_with_an_exponent():
     words = ("--set", "settlement.settings.quote_life_ms=300000")
-    (found,) = [each for each in workloads(rendered("external", *words)) if component_of(each) == "settlement"]
+    (found,) = [
+        each for each in workloads(rendered("external", *words)) if component_of(each) == "settlement"
+    ]
     assert plain_environment(found)["SETTLEMENT_QUOTE_LIFE_MS"] == "300000"
 
 
 def test_each_validator_sees_its_own_key_alone():
     (found,) = [each for each in workloads(rendered("external")) if component_of(each) == "consensus-node"]
     keys = mounted_files(found, "validator-keys")
-    own = {f"{FULLNAME}-consensus-node-{ordinal}": (f"{FULLNAME}-consensus-node-{ordinal}", "key") for ordinal in range(4)}
+    own = {
+        f"{FULLNAME}-consensus-node-{ordinal}": (f"{FULLNAME}-consensus-node-{ordinal}", "key")
+        for ordinal in range(4)
+    }
     assert keys == own
     (mount,) = [each for each in container_of(found)["volumeMounts"] if each["name"] == "validator-keys"]
     assert mount["subPathExpr"] == "$(POD_NAME)"

@@ -4,13 +4,16 @@ Nothing runs in pods: there is no scheduler and no kubelet. Schemas, defaults, a
 apply, upgrades and rollbacks are real.
 """
 
+import json
 import os
 import shutil
 import subprocess
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import yaml
 from chart_kit import MODULES
@@ -20,9 +23,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from sps_cli.servers.ports import free_port
 from sps_cli.tools.go_tools import KUBE_APISERVER, tool_path
 
+HELMS_MEMORY: Final = "helm.sh/release.v1"
+KUBECTL_S: Final = 60.0
 START_S: Final = 60.0
 STOP_S: Final = 15.0
-TOKEN: Final = "token-of-the-tests"  # noqa: S105 for a server on the loopback
+TOKEN: Final = "token-of-the-tests"
 
 
 class ApiServer:
@@ -33,8 +38,9 @@ class ApiServer:
         self.port: Final = free_port()
         self.kubeconfig: Final = folder / "kubeconfig"
         self._ends: Final = ExitStack()
+        self._known: Final[list[str]] = []
 
-    def __enter__(self) -> "ApiServer":
+    def __enter__(self) -> Self:
         program = str(tool_path(KUBE_APISERVER, MODULES))
         self._write_files()
         try:
@@ -51,13 +57,45 @@ class ApiServer:
     def kubectl(self, *words: str, given: str | None = None, fails: bool = False) -> str:
         """What kubectl printed, both ways; an assertion when it ended otherwise than expected."""
         command = ["kubectl", "--kubeconfig", str(self.kubeconfig), *words]
-        done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603, S607 our own words
+        done = subprocess.run(
+            command, input=given, capture_output=True, text=True, timeout=KUBECTL_S, check=False
+        )  # noqa: S603 our own words
         assert bool(done.returncode) == fails, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+    def listed(self, namespace: str) -> list[dict[str, Any]]:
+        """Everything in a namespace but events."""
+        words = ["get", ",".join(self._kinds()), "-n", namespace, "-o", "json"]
+        command = ["kubectl", "--kubeconfig", str(self.kubeconfig), *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=KUBECTL_S, check=True)  # noqa: S603 our own words
+        said = done.stdout
+        found: list[dict[str, Any]] = json.loads(said)["items"]
+        return found
 
     def apply(self, *objects: dict[str, Any]) -> str:
         """Create or change objects."""
         return self.kubectl("apply", "--server-side", "-f", "-", given=yaml.safe_dump_all(objects))
+
+    def objects(self, namespace: str) -> tuple[dict[str, Any], ...]:
+        """Everything in a namespace but events and Helm's own memory."""
+        return tuple(each for each in self.listed(namespace) if each.get("type") != HELMS_MEMORY)
+
+    def names(self, namespace: str) -> set[tuple[str, str]]:
+        """Everything in a namespace but events, Helm's memory included: kinds and names."""
+        return {(each["kind"], each["metadata"]["name"]) for each in self.listed(namespace)}
+
+    def accounts(self, namespace: str, objects: Iterable[dict[str, Any]]) -> None:
+        """Make the service accounts among these objects, without which no pod is taken."""
+        for each in objects:
+            if each["kind"] == "ServiceAccount":
+                self.apply(each | {"metadata": each["metadata"] | {"namespace": namespace}})
+
+    def _kinds(self) -> list[str]:
+        """Every kind that lives in a namespace and is kept; the server answers once."""
+        if not self._known:
+            words = ("api-resources", "--namespaced", "--verbs=list,delete", "-o", "name")
+            self._known.extend(kind for kind in self.kubectl(*words).split() if not kind.startswith("events"))
+        return self._known
 
     def log(self) -> str:
         return (self.folder / "kube-apiserver.log").read_text()[-3_000:]
@@ -86,7 +124,14 @@ class ApiServer:
         client, peer = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
         words = ["--data-dir", str(self.folder / "etcd"), "--unsafe-no-fsync"]
         words += ["--listen-client-urls", client, "--advertise-client-urls", client]
-        words += ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}"]
+        words += [
+            "--listen-peer-urls",
+            peer,
+            "--initial-advertise-peer-urls",
+            peer,
+            "--initial-cluster",
+            f"default={peer}",
+        ]
         self._run("etcd", [program, *words])
         return client
 

@@ -8,20 +8,19 @@ from typing import Any, Final
 
 import yaml
 
-from sps_cli.tools.go_tools import HELM_3, HELM_4, Tool, tool_path
+from sps_cli.tools.go_tools import HELM_3, HELM_4, KUBE_APISERVER, Tool, tool_path
+from sps_cli.tools.manifests import APIS as APIS  # noqa: PLC0414 the tests' name for it
 
 ROOT: Final = Path(__file__).parents[2]
 CHART: Final = ROOT / "deploy" / "k8s" / "charts" / "smart-payment-service"
 MODULES: Final = ROOT / "deploy" / "tools"
-CI: Final = tuple(sorted(path.name.removesuffix("-values.yaml") for path in (CHART / "ci").glob("*-values.yaml")))
-HELMS: Final = (HELM_3, HELM_4)
-KUBERNETES: Final = ("1.30.0", "1.34.4")
-APIS: Final = (
-    "kafka.strimzi.io/v1",
-    "postgresql.cnpg.io/v1",
-    "external-secrets.io/v1",
-    "monitoring.coreos.com/v1",
+CI: Final = tuple(
+    sorted(path.name.removesuffix("-values.yaml") for path in (CHART / "ci").glob("*-values.yaml"))
 )
+HELMS: Final = (HELM_3, HELM_4)
+SERVED: Final = KUBE_APISERVER.version
+"""The Kubernetes that a real API server runs here."""
+KUBERNETES: Final = ("1.30.0", SERVED, "1.37.0")
 RELEASE: Final = "sps"
 FULLNAME: Final = "sps-smart-payment-service"
 NAMESPACE: Final = "pay"
@@ -54,7 +53,7 @@ _Strict.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _no_dupl
 
 def read(text: str) -> list[Object]:
     """All objects of a stream of documents."""
-    return [found for found in yaml.load_all(text, Loader=_Strict) if found]  # noqa: S506 a safe loader
+    return [found for found in yaml.load_all(text, Loader=_Strict) if found]
 
 
 def helm(tool: Tool, *words: str) -> str:
@@ -66,12 +65,24 @@ def helm(tool: Tool, *words: str) -> str:
     return done.stdout
 
 
-def template(tool: Tool, values: str, kubernetes: str, *more: str, apis: tuple[str, ...] = APIS) -> str:
+def values_file(values: str) -> tuple[str, str]:
+    """The words by which Helm is given a file of `ci/`."""
+    return ("--values", str(CHART / "ci" / f"{values}-values.yaml"))
+
+
+def template(
+    tool: Tool,
+    values: str,
+    kubernetes: str,
+    *more: str,
+    apis: tuple[str, ...] = APIS,
+    namespace: str = NAMESPACE,
+) -> str:
     """The rendered text of a file of `ci/`."""
     return helm(
-        tool, "template", RELEASE, str(CHART), "--namespace", NAMESPACE, "--kube-version", kubernetes,
+        tool, "template", RELEASE, str(CHART), "--namespace", namespace, "--kube-version", kubernetes,
         *(word for api in apis for word in ("--api-versions", api)),
-        "--values", str(CHART / "ci" / f"{values}-values.yaml"), *more,
+        *values_file(values), *more,
     )  # fmt: skip
 
 

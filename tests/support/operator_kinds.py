@@ -1,8 +1,13 @@
-"""Kinds of other people's operators, so that an API server takes their objects. Their fields are not checked here."""
+"""The kinds of other people's operators, as their operators define them, for the API server of the tests."""
 
 from typing import Any, Final
 
-KINDS: Final = (
+import yaml
+from chart_kit import MODULES
+
+from sps_cli.tools.definitions import DEFINITIONS, definition_files
+
+NAMESPACED: Final = (
     ("kafka.strimzi.io", "v1", "Kafka", "kafkas"),
     ("kafka.strimzi.io", "v1", "KafkaNodePool", "kafkanodepools"),
     ("kafka.strimzi.io", "v1", "KafkaTopic", "kafkatopics"),
@@ -15,24 +20,14 @@ KINDS: Final = (
     ("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors"),
     ("monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules"),
 )
+"""Those of which the chart makes objects."""
 
 
 def definitions() -> list[dict[str, Any]]:
-    """A definition of each kind that takes every field."""
-    return [_definition(*kind) for kind in KINDS]
-
-
-def _definition(group: str, version: str, kind: str, plural: str) -> dict[str, Any]:
-    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    served = {"name": version, "served": True, "storage": True, "schema": {"openAPIV3Schema": anything}}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{group}"},
-        "spec": {
-            "group": group,
-            "scope": "Namespaced",
-            "names": {"kind": kind, "plural": plural, "singular": kind.lower(), "listKind": f"{kind}List"},
-            "versions": [served],
-        },
-    }
+    """What `kubectl apply` would be given to install the operators' kinds."""
+    return [
+        each
+        for wanted in DEFINITIONS
+        for path in definition_files(wanted, MODULES)
+        for each in yaml.load_all(path.read_text(), Loader=yaml.CSafeLoader)
+    ]

@@ -33,7 +33,10 @@ def test_every_key_has_its_place_default_and_meaning():
     ]
 
 
-@pytest.mark.parametrize("text", ["silent: 1\n", "# -- One.\none:\n  two: 2\n", "# -- List.\nlist:\n  - 1\n", "# no comment\nx: 1\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["silent: 1\n", "# -- One.\none:\n  two: 2\n", "# -- List.\nlist:\n  - 1\n", "# no comment\nx: 1\n"],
+)
 def test_a_key_without_a_meaning_and_a_line_that_is_no_key_are_found(text):
     with pytest.raises(BadValues, match="line"):
         list(values_of(text))

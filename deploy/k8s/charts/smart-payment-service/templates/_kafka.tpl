@@ -32,3 +32,13 @@ idempotent producer comes with the right to append.
   host: "*"
 {{- end }}
 {{- end -}}
+
+{{/* How a person logs in to make the topics; whose name that is, the person knows. */}}
+{{- define "sps.topicsLogin" -}}
+{{- with .Values.kafka.external -}}
+{{- if .tls.enabled }} --tls{{ end -}}
+{{- if .tls.caSecret }} --ca-file CA.pem{{ end -}}
+{{- if .tls.clientCertificate }} --certificate-file OWN.pem --key-file OWN.key{{ end -}}
+{{- with .sasl.mechanism }} --sasl-mechanism {{ . }} --username NAME{{ end -}}
+{{- end -}}
+{{- end -}}

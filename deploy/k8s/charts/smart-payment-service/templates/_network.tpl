@@ -6,6 +6,10 @@
 - ports: [{port: monitor, protocol: TCP}]
   from: {{- toYaml . | nindent 4 }}
 {{- end }}
+- ports: [{port: monitor, protocol: TCP}]
+  from:
+    - podSelector:
+        matchLabels: {{- include "sps.componentSelector" (dict "root" .root "fact" (dict "name" "test")) | nindent 10 }}
 {{- if and .fact.path .values.ingress.enabled .root.Values.networkPolicy.ingressFrom }}
 - ports: [{port: http, protocol: TCP}]
   from: {{- toYaml .root.Values.networkPolicy.ingressFrom | nindent 4 }}
@@ -43,10 +47,7 @@
 {{- end -}}
 
 {{- define "sps.egressRules" -}}
-{{- with .root.Values.networkPolicy.dnsTo }}
-- ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
-  to: {{- toYaml . | nindent 4 }}
-{{- end }}
+{{ include "sps.dnsRule" .root }}
 {{- if .fact.kafka }}
 {{ include "sps.toKafka" .root }}
 {{- if .root.Values.consensusNode.enabled }}
@@ -77,6 +78,13 @@
 {{- end }}
 {{- with .values.networkPolicy.extraEgress }}
 {{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "sps.dnsRule" -}}
+{{- with .Values.networkPolicy.dnsTo }}
+- ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+  to: {{- toYaml . | nindent 4 }}
 {{- end }}
 {{- end -}}
 

@@ -1,5 +1,5 @@
-"""What in the Helm chart follows from elsewhere: the schema and the topics from the code, the table of values from
-the values, rules and dashboards from `deploy/observe` (a chart reads no file outside its own folder).
+"""What in the Helm chart follows from elsewhere: the schema and the topics from the code, the table of values
+from the values, rules and dashboards from `deploy/observe` (a chart reads no file outside its own folder).
 """
 
 from collections.abc import Callable

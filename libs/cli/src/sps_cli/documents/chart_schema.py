@@ -25,9 +25,34 @@ COMPONENTS: Final = {
 """Keys of the values, and the services."""
 
 GIVEN: Final = frozenset(
-    """host port monitor_host monitor_port log_level event_log genesis key data custody_key observer peers public_url
-    live open_registration payment_providers pay_origins carriers alipay_app_id alipay_seller_id alipay_public_key
-    alipay_app_certificate alipay_root_certificate merchant_public_key app_cert root_cert""".split()
+    {
+        "host",
+        "port",
+        "monitor_host",
+        "monitor_port",
+        "log_level",
+        "event_log",
+        "genesis",
+        "key",
+        "data",
+        "custody_key",
+        "observer",
+        "peers",
+        "public_url",
+        "live",
+        "open_registration",
+        "payment_providers",
+        "pay_origins",
+        "carriers",
+        "alipay_app_id",
+        "alipay_seller_id",
+        "alipay_public_key",
+        "alipay_app_certificate",
+        "alipay_root_certificate",
+        "merchant_public_key",
+        "app_cert",
+        "root_cert",
+    }
 )
 """Settings that the chart gives itself, from keys of their own."""
 
@@ -95,7 +120,11 @@ def _definitions() -> Json:
         "cidr": _like("[0-9a-fA-F.:]+/[0-9]{1,3}"),
         "port": _number(1, 65_535),
         "ingress": _closed(
-            enabled=_FLAG, className=_TEXT, annotations=_ref("texts"), host=_ref("host"), tlsSecret=_ref("name")
+            enabled=_FLAG,
+            className=_TEXT,
+            annotations=_ref("texts"),
+            host=_ref("host"),
+            tlsSecret=_ref("name"),
         ),
         "serviceAccount": _closed(create=_FLAG, name=_ref("name"), annotations=_ref("texts")),
         "rules": _closed(extraIngress=_ref("objects"), extraEgress=_ref("objects")),
@@ -289,6 +318,4 @@ _OWN: Final[dict[str, Json]] = {
 
 
 def _components() -> Json:
-    return {
-        key: _closed(**_ROOM, settings=_ref(f"{key}Settings"), **_OWN[key]) for key in COMPONENTS
-    }
+    return {key: _closed(**_ROOM, settings=_ref(f"{key}Settings"), **_OWN[key]) for key in COMPONENTS}

@@ -1,6 +1,7 @@
 """`files/topics.json` of the chart: the one table of topics, with who reads and who appends.
 
-How many brokers must hold a record depends on the copies, which an installation chooses; the chart computes it.
+How many brokers must hold a record depends on the copies, which an installation chooses; the chart computes
+it.
 """
 
 import json
@@ -13,7 +14,9 @@ from sps_cli.documents.asyncapi import RECORDS
 
 def topics() -> str:
     """The file, in JSON."""
-    return json.dumps({name: _facts(topic) for name, topic in TOPICS.items()}, indent=2, sort_keys=True) + "\n"
+    return (
+        json.dumps({name: _facts(topic) for name, topic in TOPICS.items()}, indent=2, sort_keys=True) + "\n"
+    )
 
 
 def _facts(topic: Topic) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The table of values in the chart's README, from the comments `# --` in values.yaml.
 
-Each key of values.yaml stands on a line of its own under a line `# -- What it means.`, and its value on the same
-line unless it is a block of such keys. So no YAML has to be parsed, and a key without a comment is found.
+Each key of values.yaml stands on a line of its own under a line `# -- What it means.`, and its value on the
+same line unless it is a block of such keys. So no YAML has to be parsed, and a key without a comment is
+found.
 """
 
 import re

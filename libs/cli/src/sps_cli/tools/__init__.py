@@ -1,1 +1,1 @@
-"""Programs of others that the tests of deployment need: built by Go once, at fixed versions, kept in the cache."""
+"""Programs of others for tests of deployment: built by Go once, at fixed versions, kept in the cache."""

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from sps.runtime.errors import Trouble
+from sps_cli.tools.definitions import DEFINITIONS, fetch_definitions
 from sps_cli.tools.go_tools import TOOLS, fetch
 
 FAILED: Final = 1
@@ -14,6 +15,8 @@ def fetch_all(modules: Path) -> int:
     try:
         for tool in TOOLS:
             print(f"{tool.label}: {fetch(tool, modules)}", flush=True)
+        for kinds in DEFINITIONS:
+            print(f"{kinds.label}: {fetch_definitions(kinds, modules)}", flush=True)
     except Trouble as trouble:
         print(trouble)
         return FAILED

@@ -34,6 +34,7 @@ class Tool(Struct, frozen=True):
         return f"{self.name} {self.version}"
 
 
+_HELM_3: Final = "helm.sh/helm/v3/pkg"
 _K8S: Final = "k8s.io/component-base/version"
 
 HELM_3: Final = Tool(
@@ -41,8 +42,8 @@ HELM_3: Final = Tool(
     "3.22.0",
     "helm.sh/helm/v3/cmd/helm",
     # Built without these it takes every cluster that it cannot ask for a very old one.
-    "-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=34 "
-    "-X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=34",
+    f"-X {_HELM_3}/chartutil.k8sVersionMajor=1 -X {_HELM_3}/chartutil.k8sVersionMinor=34 "
+    f"-X {_HELM_3}/lint/rules.k8sVersionMajor=1 -X {_HELM_3}/lint/rules.k8sVersionMinor=34",
 )
 HELM_4: Final = Tool("helm", "4.3.1", "helm.sh/helm/v4/cmd/helm")
 KUBE_APISERVER: Final = Tool(
@@ -54,7 +55,7 @@ TOOLS: Final = (HELM_3, HELM_4, KUBE_APISERVER)
 
 
 def tool_path(tool: Tool, modules: Path) -> Path:
-    """The program; Refusal `TOOL_MISSING` with the command that gets it. `modules`: our own, `deploy/tools`."""
+    """The program; Refusal `TOOL_MISSING` with the command that gets it. `modules`: `deploy/tools`."""
     path = cache_folder() / _folder_of(tool, modules) / tool.name
     if not path.is_file():
         raise Refusal("TOOL_MISSING", f"{tool.label} is not in the cache: run `sps tools fetch`")
@@ -80,7 +81,15 @@ def _build(tool: Tool, modules: Path, folder: Path) -> None:
     if tool.package:
         words.append(f"{tool.package}@v{tool.version}")
     else:
-        words = ["build", "-trimpath", "-ldflags", f"-s -w {tool.ldflags}", "-o", str(folder / tool.name), "."]
+        words = [
+            "build",
+            "-trimpath",
+            "-ldflags",
+            f"-s -w {tool.ldflags}",
+            "-o",
+            str(folder / tool.name),
+            ".",
+        ]
         where = (modules / tool.name).resolve()
     environment = os.environ | {"GOBIN": str(folder), "CGO_ENABLED": "0"}
     try:

@@ -1,7 +1,7 @@
 """Private keys as files: 32 bytes in hex, readable by their owner alone, made once and never overwritten.
 
-A key may also be mounted: a file of root that our own group may read and nobody else (a Kubernetes Secret under
-`fsGroup`, which cannot be owned by anybody but root).
+A key may also be mounted: a file of root that our own group may read and nobody else (a Kubernetes Secret
+under `fsGroup`, which cannot be owned by anybody but root).
 """
 
 import os
@@ -51,7 +51,7 @@ def is_open(status: os.stat_result, user: int, groups: Collection[int]) -> bool:
     if not status.st_mode & _OTHERS:
         return False
     mounted = stat.S_IMODE(status.st_mode) == _MOUNTED and status.st_uid == ROOT
-    return not (mounted and user != ROOT and status.st_gid != ROOT and status.st_gid in groups)
+    return not (mounted and ROOT not in (user, status.st_gid) and status.st_gid in groups)
 
 
 def load_signer(path: Path) -> Signer:
