@@ -3,9 +3,10 @@
 import subprocess
 
 import pytest
-from chart_kit import CI, ROOT, read
+from chart_kit import CI, MODULES, ROOT, read
 from chart_kit import NAME as APP
 
+from sps_cli.tools.go_tools import KUBECTL, tool_path
 from sps_cli.tools.manifests import MANIFESTS, manifest
 
 pytestmark = pytest.mark.deploy
@@ -16,7 +17,7 @@ KUSTOMIZE_S = 60
 
 
 def kustomized(folder):
-    command = ["kubectl", "kustomize", str(folder)]
+    command = [str(tool_path(KUBECTL, MODULES)), "kustomize", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=KUSTOMIZE_S, check=False)  # noqa: S603 our own words
     assert done.returncode == 0, done.stderr
     return by_name(read(done.stdout))

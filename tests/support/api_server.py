@@ -9,9 +9,8 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -21,7 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sps_cli.servers.ports import free_port
-from sps_cli.tools.go_tools import KUBE_APISERVER, tool_path
+from sps_cli.tools.go_tools import KUBE_APISERVER, KUBECTL, tool_path
 
 HELMS_MEMORY: Final = "helm.sh/release.v1"
 KUBECTL_S: Final = 60.0
@@ -56,20 +55,15 @@ class ApiServer:
 
     def kubectl(self, *words: str, given: str | None = None, fails: bool = False) -> str:
         """What kubectl printed, both ways; an assertion when it ended otherwise than expected."""
-        command = ["kubectl", "--kubeconfig", str(self.kubeconfig), *words]
-        done = subprocess.run(
-            command, input=given, capture_output=True, text=True, timeout=KUBECTL_S, check=False
-        )  # noqa: S603 our own words
+        done = self._kubectl(words, given)
         assert bool(done.returncode) == fails, done.stdout + done.stderr
         return done.stdout + done.stderr
 
     def listed(self, namespace: str) -> list[dict[str, Any]]:
         """Everything in a namespace but events."""
-        words = ["get", ",".join(self._kinds()), "-n", namespace, "-o", "json"]
-        command = ["kubectl", "--kubeconfig", str(self.kubeconfig), *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=KUBECTL_S, check=True)  # noqa: S603 our own words
-        said = done.stdout
-        found: list[dict[str, Any]] = json.loads(said)["items"]
+        done = self._kubectl(("get", ",".join(self._kinds()), "-n", namespace, "-o", "json"))
+        assert done.returncode == 0, done.stderr
+        found: list[dict[str, Any]] = json.loads(done.stdout)["items"]
         return found
 
     def apply(self, *objects: dict[str, Any]) -> str:
@@ -96,6 +90,12 @@ class ApiServer:
             words = ("api-resources", "--namespaced", "--verbs=list,delete", "-o", "name")
             self._known.extend(kind for kind in self.kubectl(*words).split() if not kind.startswith("events"))
         return self._known
+
+    def _kubectl(self, words: Sequence[str], given: str | None = None) -> "subprocess.CompletedProcess[str]":
+        command = [str(tool_path(KUBECTL, MODULES)), "--kubeconfig", str(self.kubeconfig), *words]
+        return subprocess.run(  # noqa: S603 our own words
+            command, input=given, capture_output=True, text=True, timeout=KUBECTL_S, check=False
+        )
 
     def log(self) -> str:
         return (self.folder / "kube-apiserver.log").read_text()[-3_000:]
@@ -159,8 +159,7 @@ class ApiServer:
     def _wait_until_ready(self) -> None:
         end = time.monotonic() + START_S
         while time.monotonic() < end:
-            command = ["kubectl", "--kubeconfig", str(self.kubeconfig), "get", "--raw", "/readyz"]
-            done = subprocess.run(command, capture_output=True, timeout=10, check=False)  # noqa: S603 our own words
+            done = self._kubectl(("get", "--raw", "/readyz"))
             if not done.returncode:
                 return
             time.sleep(0.3)

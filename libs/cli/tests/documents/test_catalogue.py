@@ -34,18 +34,20 @@ class Example(BaseSettings):
 
 
 def test_what_was_written_does_not_differ_until_somebody_edits_it(tmp_path):
-    assert differing(tmp_path) == list(DOCUMENTS) == write(tmp_path)
-    assert differing(tmp_path) == [] == write(tmp_path)
-    (tmp_path / "metrics.md").write_text("edited")
-    assert differing(tmp_path) == ["metrics.md"]
+    docs = tmp_path / "docs"
+    assert differing(docs) == list(DOCUMENTS) == write(docs)
+    assert differing(docs) == [] == write(docs)
+    (docs / "metrics.md").write_text("edited")
+    assert differing(docs) == ["metrics.md"]
 
 
 def test_the_command_builds_and_then_finds_no_difference(tmp_path):
-    missing = RUN.invoke(app, ["docs", "check", "--folder", str(tmp_path)])
+    docs = str(tmp_path / "docs")
+    missing = RUN.invoke(app, ["docs", "check", "--folder", docs])
     assert missing.exit_code == 1
     assert all(name in missing.output.replace("\n", "") for name in DOCUMENTS)
-    assert RUN.invoke(app, ["docs", "build", "--folder", str(tmp_path)]).exit_code == 0
-    assert RUN.invoke(app, ["docs", "check", "--folder", str(tmp_path)]).exit_code == 0
+    assert RUN.invoke(app, ["docs", "build", "--folder", docs]).exit_code == 0
+    assert RUN.invoke(app, ["docs", "check", "--folder", docs]).exit_code == 0
 
 
 def test_a_setting_is_shown_with_bounds_and_meaning_and_a_secret_is_not_shown():

@@ -7,6 +7,7 @@ from typing import Self
 import pytest
 from chain_kit import SETTLEMENT, signer
 from chain_story import event_id, rates
+from prometheus_client import CollectorRegistry
 from runtime_kit import (
     IDS,
     Crash,
@@ -28,6 +29,7 @@ from sps.eventlog.port import LogTrouble
 from sps.runtime import outbox_facts, outbox_relay
 from sps.runtime.database import Database
 from sps.runtime.lifecycle import Supervisor
+from sps.runtime.metrics import OutboxMetrics
 from sps.runtime.outbox import BatchRelay, Conflict, OutboxFull, TransactionOutbox
 from sps.runtime.tables import outbox_batch, outbox_transaction
 from sps.transactions.codec import encode, transaction_hash
@@ -129,6 +131,19 @@ async def test_the_same_fact_again_changes_nothing_and_another_one_is_a_conflict
         async with database.transaction() as connection:
             await outbox.add(connection, rates(5), type(other)(**{f: getattr(rates(6), f) for f in other.__struct_fields__} | {"id": rates(5).id}))  # fmt: skip
     assert outbox.waiting == 1
+
+
+async def test_a_relay_that_only_looks_now_and_then_says_that_nothing_waits(
+    log, database, monkeypatch
+) -> None:
+    monkeypatch.setattr(outbox_relay, "POLL_S", 0.01)
+    registry = CollectorRegistry()
+    async with Relaying(ExecutedChain(), log, database, metrics=OutboxMetrics(registry)) as relaying:
+        await relaying.add(1)
+        await appended(log, 1)
+        await asyncio.sleep(20 * outbox_relay.POLL_S)
+        assert registry.get_sample_value("sps_outbox_pending") == 0
+        assert registry.get_sample_value("sps_outbox_unconfirmed") == 1
 
 
 async def test_more_than_the_bound_is_refused(database: Database, monkeypatch) -> None:

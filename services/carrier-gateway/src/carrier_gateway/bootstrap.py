@@ -15,6 +15,7 @@ from carrier_gateway.adapters.easypost.carrier import EasyPost
 from carrier_gateway.adapters.easypost.client import EasyPostClient
 from carrier_gateway.adapters.easypost.webhook import EasyPostWebhook
 from carrier_gateway.adapters.store import DatabaseStore
+from carrier_gateway.adapters.surveys import CountWaiting
 from carrier_gateway.application.asking import Asker
 from carrier_gateway.application.booking import Booker
 from carrier_gateway.application.carrier_port import Carrier
@@ -39,6 +40,8 @@ from sps.runtime.probe import Probe, no_probe
 NAME: Final = "carrier_gateway"
 MS_PER_S: Final = 1000
 SYSTEM_CLOCK: Final = SystemClock()
+SURVEY_EVERY_S: Final = 15.0
+"""How often what waits is counted; less often when that takes long."""
 
 
 class CarrierGateway:
@@ -75,6 +78,7 @@ class CarrierGateway:
         self.store: Final = DatabaseStore(self.database, self.outbox)
         self.follower: Final = self.member.follow(BookingProjection(self.store, Fold(clock, tally)))
         self.relay: Final = self.member.relay
+        self._count_waiting: Final = CountWaiting(self.database, tuple(self._carriers), clock, tally)
         self._watchers: Final[list[Worker]] = []
         self._translators: Final[list[Worker]] = []
         for carrier in self._carriers.values():
@@ -121,6 +125,7 @@ class CarrierGateway:
     async def _work(self) -> None:
         for worker in (*self._translators, *self._watchers):
             worker.start(self._supervisor)
+        self.member.surveys.run("waiting", self._count_waiting, SURVEY_EVERY_S)
 
     def _add_workers(self, carrier: Carrier, clock: Clock, tally: GatewayMetrics) -> None:
         silence_ms, pause_s = self._settings.silence_s * MS_PER_S, self._settings.worker_pause_s

@@ -64,7 +64,7 @@ async def bootstrap(
     who = _who(settings)
     files = _Files(settings, who.chain, who.signer.public_key, who.name)
     steady, metrics, inbox = SteadyClock(clock or SystemClock()), NodeMetrics(CollectorRegistry()), Inbox()
-    metrics.validators.set(len(who.genesis.validators))
+    metrics.committee(len(who.genesis.validators))
     blocks, batches = files.blocks, files.batches
     identity = Identity(who.index, who.signer.public_key, who.chain, files.records)
     listening = Listening(None if settings.observer else identity, inbox, steady)
@@ -101,6 +101,7 @@ async def bootstrap(
         who.name, files.records, listen_s, inbox, steady, blocks, executor, intake, fetcher, listening,
         driver, supervisor, loops, monitor, server, last={"peers": peers.stop, "files": files.stop},
     )  # fmt: skip
+    metrics.voting.set_function(lambda: _votes(who, node, replica))
     return node
 
 
@@ -140,9 +141,13 @@ def _status(who: _Who, node: Node, replica: Replica) -> NodeStatus:
         final_height=node.final_height,
         executed_height=height,
         app_hash=app_hash.hex(),
-        voting=node.taking_part and not who.observer and not standing.halted,
+        voting=_votes(who, node, replica),
         ready=node.ready(),
     )
+
+
+def _votes(who: _Who, node: Node, replica: Replica) -> bool:
+    return node.taking_part and not who.observer and not replica.standing.halted
 
 
 class _Files:

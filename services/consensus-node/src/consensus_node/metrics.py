@@ -4,10 +4,13 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-LATENCY_BUCKETS: Final = (0.002, 0.005, 0.01, 0.015, 0.025, 0.04, 0.06, 0.1, 0.25, 0.5, 1, 2.5, 10)
+LATENCY_BUCKETS: Final = (0.002, 0.005, 0.01, 0.015, 0.025, 0.04, 0.06, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+"""Seconds; 5 is the objective of finality."""
 SYNC_BUCKETS: Final = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.5)
 VOTE_KINDS: Final = ("notarize", "nullify", "finalize")
 REFUSED: Final = ("message", "batch", "block")
+EVIDENCE: Final = ("E1", "E2", "E3", "E4", "E5")
+"""Kinds of misbehaviour (`docs/protocol.md`)."""
 
 
 class Progress:
@@ -28,6 +31,11 @@ class Progress:
         )
         self.validators: Final = Gauge(
             "sps_consensus_validators", "Seats of the committee", registry=registry
+        )
+        self.voting: Final = Gauge(
+            "sps_consensus_voting",
+            "1 while this node takes part in votes; an observer never",
+            registry=registry,
         )
         self.transactions: Final = Counter(
             "sps_consensus_transactions_total", "Transactions executed", registry=registry
@@ -114,6 +122,8 @@ class Oddities:
         self.fetched: Final = Counter(
             "sps_consensus_fetched_total", "Objects fetched from peers", ("what",), registry=registry
         )
+        for kind in EVIDENCE:
+            self.evidence.labels(kind)
         for what in REFUSED:
             self.refused.labels(what)
         for what in ("batch", "block"):
@@ -127,3 +137,9 @@ class NodeMetrics(Progress, Votes, Times, Oddities):
         self.registry: Final = registry
         for part in (Progress, Votes, Times, Oddities):
             part.__init__(self, registry)
+
+    def committee(self, seats: int) -> None:
+        """So many validators may err."""
+        self.validators.set(seats)
+        for seat in range(seats):
+            self.faults.labels(str(seat))

@@ -23,6 +23,7 @@ from payment_gateway.adapters.stripe import provider as stripe
 from payment_gateway.adapters.stripe.client import StripeAccess, StripeClient
 from payment_gateway.adapters.stripe.provider import StripeProvider
 from payment_gateway.adapters.stripe.webhook import EventVerifier
+from payment_gateway.adapters.surveys import CountOpen
 from payment_gateway.application.beneficiaries import Beneficiaries
 from payment_gateway.application.callbacks import Callbacks
 from payment_gateway.application.orders import CarryOut, TakeOrders, Trust
@@ -47,6 +48,8 @@ from sps.runtime.probe import Probe, no_probe
 NAME: Final = "payment_gateway"
 MS_PER_S: Final = 1000
 SYSTEM_CLOCK: Final = SystemClock()
+SURVEY_EVERY_S: Final = 15.0
+"""How often what is open is counted; less often when that takes long."""
 
 
 class UnusableKeys(Refusal):
@@ -79,6 +82,7 @@ class PaymentGateway:
         self.outbox: Final = self.member.outbox
         self.follower: Final = self.member.follow(OrderProjection())
         self.relay: Final = self.member.relay
+        self._count_open: Final = CountOpen(self.database, clock, metrics)
         chain = FollowerView(self.follower)
         self.payments: Final = SqlPaymentRegister(self.database, self.outbox)
         self.orders: Final = SqlOrderRegister(self.database, self.outbox)
@@ -101,14 +105,9 @@ class PaymentGateway:
             frozenset(settings.stopped_providers),
             probe,
         )
+        inbox = SqlCallbackRegister(self.database)
         self.callbacks: Final = Callbacks(
-            SqlCallbackRegister(self.database),
-            self.payments,
-            self._providers,
-            clock,
-            metrics,
-            self._hurry,
-            probe,
+            inbox, self.payments, self._providers, clock, metrics, self._hurry, probe
         )
         trust = Trust(producer_of(self.member.genesis, "settlement").key, self.member.chain_id)
         self.take_orders: Final = TakeOrders(self.orders, chain, self._providers, trust, clock, metrics)
@@ -158,6 +157,7 @@ class PaymentGateway:
         run_worker(self._supervisor, "callbacks", self.callbacks)
         run_worker(self._supervisor, "payments", self.pay_in)
         run_worker(self._supervisor, "orders", self.carry_out)
+        self.member.surveys.run("open", self._count_open, SURVEY_EVERY_S)
 
     def _hurry(self) -> None:
         self.pay_in.wake.set()

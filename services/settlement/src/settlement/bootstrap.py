@@ -16,6 +16,7 @@ from settlement.application.lock_quotes import LockQuotes
 from settlement.application.ports import RateSource
 from settlement.application.publish_orders import PublishOrders
 from settlement.application.publish_rates import PublishRates
+from settlement.application.take_stock import CountContracts, SumBooks
 from settlement.core.quotes import QuotePolicy
 from settlement.entrypoints.internal import internal_router
 from settlement.entrypoints.workers import run_rates, run_worker
@@ -33,6 +34,8 @@ from sps.runtime.probe import Probe, no_probe
 NAME: Final = STREAM
 PACKAGE: Final = "settlement"
 SYSTEM_CLOCK: Final = SystemClock()
+SURVEY_EVERY_S: Final = 60.0
+"""How often books are summed and contracts counted; less often when that takes long."""
 
 
 class Settlement:
@@ -86,6 +89,7 @@ class Settlement:
             self.follower,
             QuotePolicy(settings.spread_bp, settings.quote_life_ms),
         )
+        self._count_contracts: Final = CountContracts(self.follower, clock, self.metrics.contracts)
         self._supervisor: Final = self.member.supervisor
         self.server: Final = HttpServer(self._application(), settings.host, settings.port)
         self._steps: Final = Steps(
@@ -132,6 +136,9 @@ class Settlement:
         run_worker(self._supervisor, "orders", self.orders)
         run_worker(self._supervisor, "quotes", self.quotes, self.follower.caught_up)
         run_rates(self._supervisor, self.rates, self.follower.caught_up, self._settings.rates_every_s)
+        surveys = self.member.surveys
+        surveys.run("books", SumBooks(BookReader(self.database), self.metrics.books), SURVEY_EVERY_S)
+        surveys.run("contracts", self._count_contracts, SURVEY_EVERY_S)
 
     def _quoted(self) -> None:
         self.quotes.wake.set()

@@ -1,5 +1,6 @@
 """Every metric of settlement. Labels are rows of the posting table, currencies and our own few words."""
 
+import re
 from collections import Counter as Tally
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, get_args
@@ -10,9 +11,24 @@ from settlement.core.books import Entry
 from settlement.core.quotes import QuoteNews
 from settlement.core.rates import Advice, Verdict
 from sps.chain.receipt import OK
+from sps.escrow.header import HeaderState
+from sps.escrow.state import PayoutState
+from sps.ledger import postings
 from sps.runtime.metrics import DB_BUCKETS
 
 PROVIDER_ACCOUNT: Final = "1000/"
+HELD: Final = "2000"
+"""The account code of money in escrow."""
+MEMO: Final = "9"
+"""What the codes of memo accounts begin with; they sum to zero among themselves."""
+ROWS: Final = tuple(
+    sorted(
+        name.removesuffix("_mirror").upper() + "M" * name.endswith("_mirror")
+        for name in vars(postings)
+        if re.fullmatch(r"p\d\d(_mirror)?", name)
+    )
+)
+"""All rows of the posting table (`docs/ledger.md`)."""
 OTHER: Final = "other"
 """The label of providers that the genesis document does not name."""
 ROUNDS: Final = (*get_args(Advice), "bad", "unreachable")
@@ -55,6 +71,21 @@ class BookMetrics:
             ("provider", "currency"),
             registry=registry,
         )
+        self.balances: Final = Gauge(
+            "sps_ledger_balance_minor_units",
+            "Sum of all accounts with this code when last summed; debit positive",
+            ("account", "currency"),
+            registry=registry,
+        )
+        self.held: Final = Gauge(
+            "sps_escrow_held_minor_units",
+            "Money in escrow (account 2000) when last summed",
+            ("currency",),
+            registry=registry,
+        )
+
+        for row in ROWS:
+            self.journals.labels(row)
 
     def written(self, entries: Sequence[Entry]) -> None:
         """Count what a committed block has added."""
@@ -67,6 +98,16 @@ class BookMetrics:
         for currency in {currency for _, currency in sums}:
             total = sum(abs(sums.get((memo, currency), 0)) for memo in (False, True))
             self.imbalance.labels(currency).set(total)
+
+    def totalled(self, totals: Mapping[tuple[str, str], int]) -> None:
+        """Show what the accounts of each code and currency sum to, and from that the sums of all."""
+        sums: Tally[tuple[bool, str]] = Tally()
+        for (code, currency), total in totals.items():
+            self.balances.labels(code, currency).set(total)
+            sums[code.startswith(MEMO), currency] += total
+            if code == HELD:
+                self.held.labels(currency).set(-total)
+        self.summed(sums)
 
     def stands(self, balances: Mapping[str, int]) -> list[str]:
         """Take note of provider accounts; returns those that have just gone below zero."""
@@ -88,6 +129,35 @@ class BookMetrics:
     def _place(self, address: str) -> tuple[str, str]:
         _, provider, currency = address.split("/")
         return provider if provider in self._known else OTHER, currency
+
+
+class ContractMetrics:
+    """What the chain's state holds, counted now and then."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._contracts: Final = Gauge(
+            "sps_contracts", "Contracts by the state that people see", ("state",), registry=registry
+        )
+        self._payouts: Final = Gauge(
+            "sps_payouts", "Payouts by their state on the chain", ("state",), registry=registry
+        )
+        self._overdue: Final = Gauge(
+            "sps_contract_deadline_overdue_seconds",
+            "How long the oldest deadline is over that no block has fired; 0: none is",
+            registry=registry,
+        )
+        self.counted({}, {})
+
+    def counted(self, contracts: Mapping[str, int], payouts: Mapping[str, int]) -> None:
+        """Show these numbers; a state that is not named has none."""
+        for state in get_args(HeaderState):
+            self._contracts.labels(state).set(contracts.get(state, 0))
+        for state in get_args(PayoutState):
+            self._payouts.labels(state).set(payouts.get(state, 0))
+
+    def measure_overdue(self, seconds: Callable[[], float]) -> None:
+        """Ask whenever somebody looks."""
+        self._overdue.set_function(seconds)
 
 
 class OrderMetrics:
@@ -157,3 +227,4 @@ class Metrics:
         self.books: Final = BookMetrics(self.registry, providers)
         self.orders: Final = OrderMetrics(self.registry)
         self.rates: Final = RateMetrics(self.registry)
+        self.contracts: Final = ContractMetrics(self.registry)

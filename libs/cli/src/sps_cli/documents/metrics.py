@@ -20,6 +20,7 @@ from sps.runtime.metrics import (
     LoopMetrics,
     OutboxMetrics,
     ProcessMetrics,
+    SurveyMetrics,
 )
 from sps_cli.documents.markdown import code, page, table
 
@@ -27,15 +28,31 @@ _LEAD: Final = (
     "Every process answers `GET /metrics` on its monitor's port (`…_MONITOR_PORT`), in the text format of "
     "Prometheus, beside `/health/live` and `/health/ready`; the ports that the public reaches have none of "
     "them. A histogram is shown by its base name and gives `_bucket`, `_sum` and `_count`. No label ever "
-    "holds a merchant, a contract, a payment, a key, a person or an address."
+    "holds a merchant, a contract, a payment, a key, a person or an address. On Linux every process also has "
+    "the library's `process_cpu_seconds_total`, `process_resident_memory_bytes`, "
+    "`process_virtual_memory_bytes`, `process_start_time_seconds`, `process_open_fds` and "
+    "`process_max_fds`. What stands on these numbers: [alerts](runbooks/README.md) and "
+    "[dashboards](../deploy/observe/README.md)."
 )
+
+LIBRARY: Final = frozenset(
+    {
+        "process_cpu_seconds_total",
+        "process_resident_memory_bytes",
+        "process_virtual_memory_bytes",
+        "process_start_time_seconds",
+        "process_open_fds",
+        "process_max_fds",
+    }
+)
+"""What the library's own collector exports for every process, on Linux."""
 
 
 PROCESS: Final = (ProcessMetrics, LoopMetrics)
 """What every process has."""
 SERVER: Final = (*PROCESS, HttpMetrics, LogMetrics)
 """What every process has that serves HTTP under watch and uses the event log."""
-MEMBER: Final = (*SERVER, DatabaseMetrics, FollowerMetrics, OutboxMetrics)
+MEMBER: Final = (*SERVER, DatabaseMetrics, FollowerMetrics, OutboxMetrics, SurveyMetrics)
 """What every service has that follows the chain and speaks on it."""
 
 
@@ -122,6 +139,16 @@ def metrics_of(registry: CollectorRegistry) -> Iterator[Metric]:
             name = f"{family.name}_total" if family.type == "counter" else family.name
             labels = tuple(collector._labelnames)  # noqa: SLF001 the same
             yield Metric(name, family.type, labels, family.documentation)
+
+
+def exported() -> set[str]:
+    """The names of all series that a scrape of the services can bring."""
+    names = set(LIBRARY)
+    for registry in SERVICES.values():
+        for metric in metrics_of(registry()):
+            parts = ("_bucket", "_sum", "_count") if metric.kind == "histogram" else ("",)
+            names.update(f"{metric.name}{part}" for part in parts)
+    return names
 
 
 def _table(metrics: list[Metric], owners: dict[Metric, list[str]] | None = None) -> str:

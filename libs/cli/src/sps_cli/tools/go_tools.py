@@ -51,7 +51,8 @@ KUBE_APISERVER: Final = Tool(
     "1.34.4",
     ldflags=f"-X {_K8S}.gitVersion=v1.34.4 -X {_K8S}.gitMajor=1 -X {_K8S}.gitMinor=34",
 )
-TOOLS: Final = (HELM_3, HELM_4, KUBE_APISERVER)
+KUBECTL: Final = Tool("kubectl", KUBE_APISERVER.version, ldflags=KUBE_APISERVER.ldflags)
+TOOLS: Final = (HELM_3, HELM_4, KUBE_APISERVER, KUBECTL)
 
 
 def tool_path(tool: Tool, modules: Path) -> Path:

@@ -240,6 +240,8 @@ class Follower:
         self._height = blocks[-1].height
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
+        if self._metrics is not None and self._current.is_set():  # what came before is no news
+            self._metrics.committed()
         self._report()
         self._probe("follower.committed")
 

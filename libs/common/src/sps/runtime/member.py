@@ -28,6 +28,7 @@ from sps.runtime.outbox_facts import oldest_unconfirmed_ms
 from sps.runtime.peers import BlockSource, Peers
 from sps.runtime.probe import Probe, no_probe
 from sps.runtime.settings import ServiceSettings
+from sps.runtime.surveys import Surveys
 from sps.signing import Signer
 
 MS_PER_S: Final = 1_000
@@ -84,6 +85,8 @@ class ChainMember:
         self._migrated = False
         self._tables: Final = DatabaseMetrics(registry)
         self._tables.watch(self.database.pool_status)
+        self._probe_time: Final = self._tables.queries.labels("probe")
+        self.surveys: Final = Surveys(name, self.supervisor, registry, clock)
         self.monitor: Final = Monitor(
             name,
             registry,
@@ -148,8 +151,9 @@ class ChainMember:
         """
         if not self._migrated:
             raise Trouble("the tables are not brought up yet")
-        async with self.database.reading() as connection:
-            self._oldest_fact_ms = await oldest_unconfirmed_ms(connection)
+        with self._probe_time.time():
+            async with self.database.reading() as connection:
+                self._oldest_fact_ms = await oldest_unconfirmed_ms(connection)
 
     def _oldest_fact_s(self) -> float:
         oldest = self._oldest_fact_ms

@@ -3,14 +3,14 @@
 Never a label: merchant, contract, payment, key, person, address, raw path, error text.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Final, Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from sps.eventlog.meter import LogResult
-from sps.eventlog.topics import TOPICS
+from sps.eventlog.topics import BLOCKS, TOPICS
 
 HTTP_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.3, 0.5, 1, 2.5, 5, 10)
 """Seconds; 0.3 is the objective of the API."""
@@ -25,9 +25,10 @@ Readiness = Callable[[], Mapping[str, bool]]
 
 
 class ProcessMetrics:
-    """What every process says about itself."""
+    """What every process says about itself; the library adds `process_…` (CPU, memory, files, start)."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        ProcessCollector(registry=registry)
         self.build: Final = Gauge(
             "sps_build_info",
             "1, with what was built and what it runs on",
@@ -60,6 +61,13 @@ class DatabaseMetrics:
             "sps_db_schema_revision_info",
             "1, with the revision of the tables",
             ("revision",),
+            registry=registry,
+        )
+        self.queries: Final = Histogram(
+            "sps_db_query_duration_seconds",
+            "Named questions to the database, with the wait for a connection; probe: asked every few seconds",
+            ("operation",),
+            buckets=DB_BUCKETS,
             registry=registry,
         )
 
@@ -123,6 +131,15 @@ class FollowerMetrics:
         self._age: Final = Gauge(
             "sps_projection_age_seconds", "Time since the block time of what is projected", registry=registry
         )
+        self._events: Final = Histogram(
+            "sps_event_age_seconds",
+            "From the time in a block's header until what it means is committed here; the newest of a commit",
+            ("topic",),
+            buckets=AGE_BUCKETS,
+            registry=registry,
+        )
+        self._events.labels(BLOCKS)
+        self._seconds: Callable[[], float] | None = None
         self.refused: Final = Counter(
             "sps_follower_refused_total",
             "Records of the log that prove nothing",
@@ -139,6 +156,12 @@ class FollowerMetrics:
     def measure_age(self, seconds: Callable[[], float]) -> None:
         """Ask for the age whenever somebody looks."""
         self._age.set_function(seconds)
+        self._seconds = seconds
+
+    def committed(self) -> None:
+        """What the newest block means is committed."""
+        if self._seconds is not None:
+            self._events.labels(BLOCKS).observe(max(0.0, self._seconds()))
 
     def show(self, name: Literal["refused", "fetched"], *, block: int, batch: int) -> None:
         """Bring a counter to a reader's own count, which begins at 0 with each reader."""
@@ -235,3 +258,55 @@ class OutboxMetrics:
     def measure_age(self, seconds: Callable[[], float]) -> None:
         """Ask for the age whenever somebody looks."""
         self._age.set_function(seconds)
+
+
+class SurveyMetrics:
+    """Counts that are made now and then (`sps.runtime.surveys`)."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.done: Final = Gauge(
+            "sps_survey_last_success_timestamp_seconds",
+            "When a survey last succeeded; its gauges are as old as that",
+            ("survey",),
+            registry=registry,
+        )
+        self.duration: Final = Gauge(
+            "sps_survey_duration_seconds", "How long it then took", ("survey",), registry=registry
+        )
+
+
+class WebhookMetrics:
+    """What carriers and providers sent us: taken, and then handled."""
+
+    def __init__(self, registry: CollectorRegistry, senders: Iterable[str]) -> None:
+        self.received: Final = Counter(
+            "sps_webhooks_received_total",
+            "Webhooks by what became of them: ok, duplicate, or why refused",
+            ("provider", "result"),
+            registry=registry,
+        )
+        self.handling: Final = Histogram(
+            "sps_webhook_handling_seconds",
+            "From a webhook being stored until it was handled",
+            ("provider",),
+            buckets=AGE_BUCKETS,
+            registry=registry,
+        )
+        self.pending: Final = Gauge(
+            "sps_webhook_pending", "Webhooks stored and not handled yet", ("provider",), registry=registry
+        )
+        self.oldest: Final = Gauge(
+            "sps_webhook_oldest_age_seconds",
+            "How long the oldest of them waits; 0 without any",
+            ("provider",),
+            registry=registry,
+        )
+        for sender in senders:
+            for gauge in (self.pending, self.oldest):
+                gauge.labels(sender).set(0)
+            self.handling.labels(sender)
+
+    def wait(self, sender: str, count: int, oldest_s: float) -> None:
+        """So many wait, the oldest for so long."""
+        self.pending.labels(sender).set(count)
+        self.oldest.labels(sender).set(max(0.0, oldest_s))

@@ -111,6 +111,7 @@ class BatchRelay:
             self._forget_confirmed()
             more = await self._seal_one()
             await self._send_due()
+            self._report()
             if not more:
                 await self._rest()
 
@@ -138,6 +139,8 @@ class BatchRelay:
         for seq in [seq for seq in self._under_way if seq <= self._outbox.confirmed_seq]:
             del self._under_way[seq]
             self._sent_at.pop(seq, None)
+
+    def _report(self) -> None:
         if self._metrics:
             self._metrics.unconfirmed.set(len(self._under_way))
             self._metrics.waiting.set(self._outbox.waiting)

@@ -9,8 +9,8 @@ class Tally(Protocol):
     def received(self, carrier: str, verdict: str) -> None:
         """A webhook: `accepted`, `duplicate` or why it was refused."""
 
-    def translated(self, carrier: str, outcome: str) -> None:
-        """A message was handled."""
+    def translated(self, carrier: str, outcome: str, waited_ms: int) -> None:
+        """A message was handled, so long after it came."""
 
     def gave(self, carrier: str, origin: str, facts: int) -> None:
         """Facts went into the outbox."""

@@ -84,7 +84,7 @@ class Translator:
             outcome = _summary(told)
             await unit.finish_inbound(message.position, outcome, now_ms)
         self._tally.gave(self._carrier.name, "signed", sum(one.facts for one in told))
-        self._tally.translated(self._carrier.name, outcome)
+        self._tally.translated(self._carrier.name, outcome, now_ms - message.received_ms)
 
     def _interpret(self, message: Inbound) -> Sequence[Message]:
         """A reader that breaks has a defect; one message must not stand in the way of all others."""
@@ -159,9 +159,10 @@ class Translator:
         return replace(parcel, silent_polls=0, poll_troubles=0, poll_due_ms=due_ms)
 
     async def _finish(self, message: Inbound, outcome: str) -> None:
+        now_ms = self._clock.now_ms()
         async with self._store.transaction() as unit:
-            await unit.finish_inbound(message.position, outcome, self._clock.now_ms())
-        self._tally.translated(self._carrier.name, outcome)
+            await unit.finish_inbound(message.position, outcome, now_ms)
+        self._tally.translated(self._carrier.name, outcome, now_ms - message.received_ms)
 
     async def _later(self, message: Inbound, trouble: CarrierTrouble) -> None:
         attempts = message.attempts + 1

@@ -53,7 +53,7 @@ class Callbacks:
         try:
             self._providers[provider].prove(callback)
         except CallbackRefused as refusal:
-            await self._refuse(provider, number, refusal.code)
+            await self._refuse(provider, number, callback, refusal.code)
             return False
         self._probe("callback.proved")
         self.wake.set()
@@ -72,17 +72,17 @@ class Callbacks:
     async def _translate(self, stored: StoredCallback) -> None:
         provider = self._providers.get(stored.provider)
         if provider is None:
-            await self._refuse(stored.provider, stored.id, "UNKNOWN_PROVIDER")
+            await self._refuse(stored.provider, stored.id, stored.callback, "UNKNOWN_PROVIDER")
             return
         try:
             hint = _in_our_words(provider.prove(stored.callback))
         except CallbackRefused as refusal:
-            await self._refuse(stored.provider, stored.id, refusal.code)
+            await self._refuse(stored.provider, stored.id, stored.callback, refusal.code)
             return
         await self._compare(stored.provider, hint)
         end = await self._register.finish_callback(stored, hint, self._clock.now_ms())
         self._probe("callback.translated")
-        self._metrics.called_back(stored.provider, end)
+        self._metrics.called_back(stored.provider, end, self._clock.now_ms() - stored.callback.received_ms)
 
     async def _compare(self, provider: str, hint: Hint) -> None:
         """A claim that differs from our record is an alarm; what arrived is asked for in any case."""
@@ -93,10 +93,11 @@ class Callbacks:
             self._metrics.claims.labels(provider).inc()
             _log.warning("callback.amount_differs", payment=hint.subject, provider=provider)
 
-    async def _refuse(self, provider: str, number: int, code: str) -> None:
+    async def _refuse(self, provider: str, number: int, callback: RawCallback, code: str) -> None:
         """Whoever is second, the caller or the round, finds the verdict there: it is counted once."""
-        if await self._register.refuse_callback(number, code, self._clock.now_ms()):
-            self._metrics.called_back(provider, "refused")
+        now_ms = self._clock.now_ms()
+        if await self._register.refuse_callback(number, code, now_ms):
+            self._metrics.called_back(provider, "refused", now_ms - callback.received_ms)
 
 
 def _in_our_words(hint: Hint) -> Hint:

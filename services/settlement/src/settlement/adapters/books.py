@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from settlement.adapters import tables
@@ -38,6 +38,15 @@ class BookReader:
         """How far the books are."""
         async with self._database.reading() as connection:
             return await _head(connection)
+
+    async def totals(self) -> dict[tuple[str, str], int]:
+        """One statement, and so one moment."""
+        account = tables.account.c
+        balance = func.sum(account.debits) - func.sum(account.credits)
+        query = select(account.code, account.currency, balance).group_by(account.code, account.currency)
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query)).all()
+        return {(code, currency): int(total) for code, currency, total in rows}
 
     async def journal(self, subject: str | None, limit: int) -> list[BookLine]:
         """The newest `limit` lines, oldest first, of one subject when it is named."""

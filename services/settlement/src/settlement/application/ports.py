@@ -58,6 +58,9 @@ class Books(Protocol):
     async def journal(self, subject: str | None, limit: int) -> list[BookLine]:
         """The newest lines, oldest first."""
 
+    async def totals(self) -> dict[tuple[str, str], int]:
+        """What all accounts sum to, by code and currency, debit positive."""
+
 
 class ChainView(Protocol):
     """The chain as far as it is folded."""
