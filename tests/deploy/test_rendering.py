@@ -1,6 +1,9 @@
 """Every values file of `ci/`, by each Helm, for each Kubernetes: the same objects, the same bytes, nothing secret."""
 
+import shlex
+
 import pytest
+import typer
 from chart_kit import (
     APIS,
     CHART,
@@ -13,11 +16,16 @@ from chart_kit import (
     HelmRefused,
     helm,
     of_kind,
+    plain_environment,
     read,
     rendered,
     template,
+    values_file,
     workloads,
 )
+
+from sps.eventlog.address import read_address
+from sps_cli.main import app
 
 pytestmark = pytest.mark.deploy
 
@@ -123,6 +131,29 @@ def test_the_notes_name_the_secrets_and_the_next_command():
         assert f"{FULLNAME}-{name}" in notes
     assert "sps topics apply" in notes
     assert "kubectl -n pay wait pod" in notes
+
+
+@pytest.mark.parametrize("values", ["external", "sandbox", "validator"])
+def test_the_command_for_the_topics_is_one_that_our_command_takes(values):
+    words = ("--dry-run=client", "--namespace", "pay", "--set", "monitoring.podMonitor.enabled=false")
+    words += ("--set", "monitoring.rules.enabled=false", "--set", "monitoring.dashboards.enabled=false")
+    notes = helm(HELMS[-1], "install", RELEASE, str(CHART), *values_file(values), *words)
+    (line,) = [each.strip() for each in notes.splitlines() if "sps topics apply" in each]
+    given = parsed(shlex.split(line))
+    place = read_address(given["event_log"])
+    (workload, *_) = workloads(rendered(values))
+    (address,) = [text for name, text in plain_environment(workload).items() if name.endswith("_EVENT_LOG")]
+    assert place == read_address(address)
+    assert given["replication"] == place.replication
+    assert given["tls"] == (values != "sandbox")
+
+
+def parsed(words):
+    """What the command would be called with."""
+    command = typer.main.get_command(app)
+    for word in words[1:3]:
+        command = command.commands[word]
+    return command.make_context("apply", words[3:]).params
 
 
 def test_a_genesis_document_reaches_the_pods_byte_for_byte(tmp_path):

@@ -75,8 +75,12 @@ class ApiServer:
         return tuple(each for each in self.listed(namespace) if each.get("type") != HELMS_MEMORY)
 
     def names(self, namespace: str) -> set[tuple[str, str]]:
-        """Everything in a namespace but events, Helm's memory included: kinds and names."""
-        return {(each["kind"], each["metadata"]["name"]) for each in self.listed(namespace)}
+        """Kinds and names of everything in a namespace but events, Helm's memory included.
+
+        Without what is on its way out: a disk waits for a controller to let it go, and there is none.
+        """
+        found = [each["metadata"] | {"kind": each["kind"]} for each in self.listed(namespace)]
+        return {(each["kind"], each["name"]) for each in found if "deletionTimestamp" not in each}
 
     def accounts(self, namespace: str, objects: Iterable[dict[str, Any]]) -> None:
         """Make the service accounts among these objects, without which no pod is taken."""
