@@ -29,7 +29,7 @@ $(VENV)/.deploy: $(VENV)/.installed requirements/deploy.txt
 install: $(VENV)/.installed  ## make the virtual environment (done by every target that needs it)
 
 run: $(VENV)/.installed  ## the whole platform in one process, with the sandbox; state in $(STATE)/
-	@$(BIN)/sps up --state $(STATE)
+	@$(BIN)/sps up --state $(STATE) $(if $(TRACES),--traces $(TRACES))
 
 demo: $(VENV)/.installed  ## the story of Alice and Bob, told in the terminal and checked
 	@$(BIN)/sps demo

@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager, suppress
 
 import httpx
 import pytest
+from otlp_collector import collector
 from platform_kit import Process, check_the_end, eventually, places
 
+from sps.tracing.context import trace_of
 from sps_cli.provision import WANTED
 from sps_cli.story import Story, Tale
 
@@ -20,6 +22,12 @@ READY_S = 90.0
 SAID_S = 30.0
 STOP_S = 28.0
 OTHER = "kafka://127.0.0.1:1"
+
+
+@pytest.fixture
+def there():
+    with collector() as listening:
+        yield listening
 
 
 @asynccontextmanager
@@ -33,27 +41,43 @@ async def databases_of(server):
 
 
 async def test_sps_up_runs_nine_processes_on_servers_and_remembers_them(
-    tmp_path, kafka_server, postgres_server, kafka_prefix
+    tmp_path, kafka_server, postgres_server, kafka_prefix, there
 ):
     kafka, postgres = f"kafka://{kafka_server.address}?prefix={kafka_prefix}", postgres_server.url
-    process = Process(tmp_path / "state", "--kafka", kafka, "--postgres", postgres, ready_s=READY_S)
     async with databases_of(postgres_server), httpx.AsyncClient(trust_env=False) as client:
+        words = ("--kafka", kafka, "--postgres", postgres, "--traces", there.url)
+        process = Process(tmp_path / "state", *words, ready_s=READY_S)
         try:
             await process.start()
             assert b"settlement is ready" in process.output
             story = Story(places(process.folder), Tale("up"), client)
-            for _, step in story.steps()[:6]:
+            for _, step in story.steps()[:8]:
                 await step()
             await _kill_and_see_it_raised(process, "settlement")
-            for _, step in story.steps()[6:]:
+            for _, step in story.steps()[8:]:
                 await step()
             await check_the_end(process.folder, story)
+            await _one_trace_tells_it(there, story.tale)
             assert json.loads(await _sps("books", "--state", tmp_path / "state", "--json"))["balanced"]
             code, took = await process.stop()
             assert (code, took < STOP_S) == (0, True), process.output.decode()
             await _it_remembers(tmp_path, client, story)
         finally:
             await process.kill()
+
+
+async def _one_trace_tells_it(there, tale):
+    """Over Kafka, and though settlement died between the release and the payout: it follows from the chain."""
+    trace_id = trace_of(tale.contract).hex()
+    trace = await there.whole(trace_id, "transaction payout.paid.v1", SAID_S)
+    line = ["webhook dhl", "ask dhl", "transaction parcel.evidence.v1", "block"]
+    released = trace.one("block", rules="D11 M1")
+    assert trace.line(released) == line
+    taken = trace.one("take order", order=tale.payout)
+    line = ["transaction payout.request.v1", "block", "project", "order payout", "take order"]
+    assert trace.line(taken) == line
+    assert taken.links == ((trace_id, taken.parent),), "the header came with the record"
+    assert (released.trace, released.id) in trace.one("transaction payout.request.v1").links
 
 
 async def _kill_and_see_it_raised(process, package):
@@ -108,7 +132,7 @@ async def _sps(*words, fails=False):
 
 
 async def test_nobody_is_left_behind_when_the_starter_is_killed(
-    tmp_path, kafka_server, postgres_server, kafka_prefix
+    tmp_path, kafka_server, postgres_server, kafka_prefix, there
 ):
     kafka, postgres = f"kafka://{kafka_server.address}?prefix={kafka_prefix}", postgres_server.url
     process = Process(tmp_path / "state", "--kafka", kafka, "--postgres", postgres, ready_s=READY_S)

@@ -119,12 +119,12 @@ async def process_with_story(path: Path, **tale: Any) -> AsyncIterator[tuple[Pro
 
 @asynccontextmanager
 async def platform_with_story(
-    path: Path, probe: Probe = no_probe, **tale: Any
+    path: Path, probe: Probe = no_probe, *, trace_endpoint: str = "", **tale: Any
 ) -> AsyncIterator[tuple[Platform, StateFolder, Story]]:
     """The platform in this process, so that services can be stopped one by one and steps can be named."""
     folder = StateFolder(path)
     folder.open(any_ports=True)
-    platform = Platform(folder, probe)
+    platform = Platform(folder, probe, trace_endpoint=trace_endpoint)
     try:
         await platform.start()
         async with httpx.AsyncClient(trust_env=False) as client:

@@ -270,3 +270,19 @@ def test_the_command_tells_people_and_machines(folder, monkeypatch, capfdbinary)
     assert doctor.run(("sandbox",), as_json=False) == 1
     assert "not ready to start" in capfdbinary.readouterr().out.decode()
     assert sys.stdout is not None
+
+
+async def test_a_collector_of_traces_is_looked_for_and_its_absence_is_no_fault(variables) -> None:
+    async def verdicts(endpoint: str, share: str = "1") -> list[tuple[str, str]]:
+        told = {"SETTLEMENT_TRACE_ENDPOINT": endpoint, "SETTLEMENT_TRACE_SHARE": share}
+        found = await examine(variables | told, "settlement")
+        return [(each.about, each.verdict) for each in found if each.about.startswith("trace")]
+
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        url = f"http://127.0.0.1:{there.getsockname()[1]}"
+        assert await verdicts(url) == [("trace_endpoint", "ok")]
+        assert await verdicts(url, "0") == [("trace_endpoint", "ok"), ("trace_share", "note")]
+    assert await verdicts(url) == [("trace_endpoint", "note")]
+    assert await verdicts("http://127.0.0.1:99999") == [("trace_endpoint", "note")]
+    assert await verdicts("") == []
+    assert await ills(variables | {"SETTLEMENT_TRACE_ENDPOINT": url}, "settlement") == []

@@ -16,6 +16,7 @@ from sps_cli.wiring import (
     Backends,
     Wiring,
     backends_of,
+    collector_at,
     environment,
     on_servers,
     servers_at,
@@ -163,3 +164,22 @@ def test_half_a_pair_or_a_strange_address_is_refused(kafka, postgres, code):
     with pytest.raises(Refusal) as refused:
         servers_at(kafka, postgres)
     assert refused.value.code == code
+
+
+def test_everybody_is_told_where_traces_go_or_nobody(folder):
+    url = "http://127.0.0.1:4318"
+    told = {
+        name: Wiring(folder, backends_of(folder), trace_endpoint=url).settings(name)
+        for name in (*NODES, *SERVICES)
+    }
+    assert {settings.trace_endpoint for settings in told.values()} == {url}
+    assert environment(told["settlement"])["SETTLEMENT_TRACE_ENDPOINT"] == url
+    assert "SETTLEMENT_TRACE_ENDPOINT" not in environment(Wiring(folder, backends_of(folder)).settlement())
+
+
+@pytest.mark.parametrize("url", ["collector:4318", "http://", "http://a b", "http://user@collector"])
+def test_what_is_no_address_of_a_collector_is_refused(url):
+    with pytest.raises(Refusal):
+        collector_at(url)
+    assert collector_at("http://127.0.0.1:4318") == "http://127.0.0.1:4318"
+    assert collector_at("") == ""

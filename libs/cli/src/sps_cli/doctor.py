@@ -27,6 +27,7 @@ from sps_cli.checkup.local import (
     look_at_public_url,
 )
 from sps_cli.checkup.services import PATIENTS, Known, Patient, with_variables
+from sps_cli.checkup.traces import look_at_traces
 
 ILL: Final = 1
 SIGNS: Final = {"ok": "[green]✓[/green]", "note": "[yellow]·[/yellow]", "wrong": "[red]✗[/red]"}
@@ -86,6 +87,7 @@ async def _examine(report: Report, patient: Patient, known: Known, held: ExitSta
     look_at_ports(report, known, held)
     look_at_public_url(report, known, patient)
     look_at_providers(report, known, patient)
+    look_at_traces(report, known)
     await look_at_database(report, known, patient)
     await look_at_event_log(report, known, patient)
 

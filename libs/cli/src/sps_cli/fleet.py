@@ -74,9 +74,10 @@ class Fleet:
         backends: Backends,
         routes: Mapping[str, Backends] | None = None,
         packages: Mapping[str, str] = PACKAGES,
+        trace_endpoint: str = "",
     ) -> None:
         self.folder: Final = folder
-        self.wiring: Final = Wiring(folder, backends, routes)
+        self.wiring: Final = Wiring(folder, backends, routes, trace_endpoint)
         self._packages: Final = packages
         self._running: Final[dict[str, asyncio.subprocess.Process]] = {}
         self._paused: Final[set[str]] = set()

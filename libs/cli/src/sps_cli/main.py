@@ -43,11 +43,14 @@ def up(
     postgres: Annotated[
         str, typer.Option(metavar="URL", help="Their databases are made on this server.")
     ] = "",
+    traces: Annotated[
+        str, typer.Option(metavar="URL", help="Send traces to this OpenTelemetry collector (OTLP over HTTP).")
+    ] = "",
 ) -> None:
     """The whole platform with a sandbox of carriers and payment providers: in one process, or on servers."""
     from sps_cli.up import run
 
-    raise typer.Exit(run(state, any_ports=any_ports, kafka=kafka, postgres=postgres))
+    raise typer.Exit(run(state, any_ports=any_ports, kafka=kafka, postgres=postgres, traces=traces))
 
 
 @app.command()
@@ -199,6 +202,18 @@ def kubernetes_secrets(
     from sps_cli.kubernetes.command import run
 
     raise typer.Exit(run(folder, network, namespace))
+
+
+@app.command()
+def trace(
+    subject: Annotated[
+        str, typer.Argument(help="A contract's identifier; or a payout's of a trace of its own.")
+    ],
+) -> None:
+    """The identifier of the trace that tells this contract's story, to be looked up where traces are kept."""
+    from sps.tracing.context import trace_of
+
+    print(trace_of(subject).hex())
 
 
 @app.command()

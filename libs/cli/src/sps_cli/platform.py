@@ -32,10 +32,14 @@ class Platform:
     """Starts, waits until ready, stops. `backends`: none given, those that the folder was made with."""
 
     def __init__(
-        self, folder: StateFolder, probe: Probe = no_probe, backends: Backends | None = None
+        self,
+        folder: StateFolder,
+        probe: Probe = no_probe,
+        backends: Backends | None = None,
+        trace_endpoint: str = "",
     ) -> None:
         backends = backends or backends_of(folder)
-        self.wiring: Final = Wiring(folder, backends)
+        self.wiring: Final = Wiring(folder, backends, trace_endpoint=trace_endpoint)
         self.probes: Final[dict[str, Probe]] = defaultdict(lambda: probe)
         """By service: where a test may let it die."""
         self._log: Final = open_log(backends.event_log)

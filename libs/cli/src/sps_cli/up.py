@@ -20,20 +20,24 @@ from sps_cli.fleet import Ended, Fleet
 from sps_cli.fleet_keeper import Keeper
 from sps_cli.platform import Platform
 from sps_cli.state_folder import StateFolder
-from sps_cli.wiring import ALL, backends_of, servers_at
+from sps_cli.wiring import ALL, backends_of, collector_at, servers_at
 
 FAILED: Final = 1
 
 
-def run(state: Path, *, any_ports: bool = False, kafka: str = "", postgres: str = "") -> int:
+def run(
+    state: Path, *, any_ports: bool = False, kafka: str = "", postgres: str = "", traces: str = ""
+) -> int:
     """Run an installation on a state folder; the exit code."""
     console = Console(stderr=False)
     configure_logs(level="warning", form="console" if sys.stdout.isatty() else "json")
-    return asyncio.run(_run(StateFolder(state), console, any_ports, kafka, postgres))
+    return asyncio.run(_run(StateFolder(state), console, any_ports, kafka, postgres, traces))
 
 
-async def _run(folder: StateFolder, console: Console, any_ports: bool, kafka: str, postgres: str) -> int:
-    servers = servers_at(kafka, postgres)
+async def _run(
+    folder: StateFolder, console: Console, any_ports: bool, kafka: str, postgres: str, traces: str
+) -> int:
+    servers, traces = servers_at(kafka, postgres), collector_at(traces)
     if servers and folder.is_new:
         from sps_cli.provision import refuse_databases
 
@@ -41,7 +45,7 @@ async def _run(folder: StateFolder, console: Console, any_ports: bool, kafka: st
     folder.open(any_ports=any_ports, servers=servers or None)
     try:
         with _asked_to_end() as ended:
-            return await (_fleet if folder.servers else _platform)(folder, console, ended)
+            return await (_fleet if folder.servers else _platform)(folder, console, ended, traces)
     finally:
         folder.close()
 
@@ -60,9 +64,9 @@ def _asked_to_end() -> Iterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
-async def _platform(folder: StateFolder, console: Console, ended: asyncio.Event) -> int:
+async def _platform(folder: StateFolder, console: Console, ended: asyncio.Event, traces: str) -> int:
     """Everything in this process."""
-    began, platform, code = time.monotonic(), Platform(folder), 0
+    began, platform, code = time.monotonic(), Platform(folder, trace_endpoint=traces), 0
     try:
         await platform.start(lambda what: console.print(f"  starting {what} …", style="dim"))
         _welcome(console, folder, time.monotonic() - began)
@@ -75,7 +79,7 @@ async def _platform(folder: StateFolder, console: Console, ended: asyncio.Event)
     return code if stopped else FAILED
 
 
-async def _fleet(folder: StateFolder, console: Console, ended: asyncio.Event) -> int:
+async def _fleet(folder: StateFolder, console: Console, ended: asyncio.Event, traces: str) -> int:
     """A process each, on servers."""
     from sps_cli.provision import apply_topics, create_databases
 
@@ -87,7 +91,7 @@ async def _fleet(folder: StateFolder, console: Console, ended: asyncio.Event) ->
     for name in await create_databases(servers.postgres):
         told(f"made the database {name}")
     await apply_topics(servers.event_log)
-    fleet, code = Fleet(folder, backends_of(folder)), 0
+    fleet, code = Fleet(folder, backends_of(folder), trace_endpoint=traces), 0
     keeper = Keeper(fleet, told)
     try:
         if await _first(ended, _started(fleet, told)) is not None:

@@ -5,6 +5,7 @@ environment variables where each has a process of its own (`fleet.py`).
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +23,7 @@ import payment_gateway.settings as payment_settings
 import sandbox.settings as sandbox_settings
 import settlement.settings as settlement_settings
 from sps.runtime.errors import Refusal
-from sps.runtime.settings import ProcessSettings
+from sps.runtime.settings import ENDPOINT, ProcessSettings
 from sps_cli.state_folder import FLOATS, VALIDATORS, Servers, StateFolder
 
 NODES: Final = tuple(f"node-{i}" for i in range(VALIDATORS))
@@ -93,15 +94,27 @@ def servers_at(kafka: str, postgres: str) -> Servers:
     return Servers(address, f"postgresql+asyncpg://{rest}")
 
 
+def collector_at(url: str) -> str:
+    """What a person typed, or nothing; raises `Refusal` when it is no address of a collector."""
+    if url and not re.fullmatch(ENDPOINT, url):
+        raise Refusal("BAD_ADDRESS", f"--traces takes http://host:port of a collector, not {url}")
+    return url
+
+
 class Wiring:
     """The settings of each process by its name; `routes` gives some of them a way of their own to servers."""
 
     def __init__(
-        self, folder: StateFolder, backends: Backends, routes: Mapping[str, Backends] | None = None
+        self,
+        folder: StateFolder,
+        backends: Backends,
+        routes: Mapping[str, Backends] | None = None,
+        trace_endpoint: str = "",
     ) -> None:
         self._folder: Final = folder
         self.backends: Final = backends
         self._routes: Final = dict(routes or {})
+        self._traces: Final = {"trace_endpoint": trace_endpoint} if trace_endpoint else {}
 
     def settings(self, name: str) -> ProcessSettings:
         """Raises KeyError for a name that is not one of `ALL`."""
@@ -219,7 +232,7 @@ class Wiring:
         return {"port": self._folder.ports[port], "monitor_port": self._folder.ports[f"{port}.monitor"]}
 
     def _process(self, name: str) -> dict[str, Any]:
-        return self._listening(name) | {"event_log": self.event_log(name)}
+        return self._listening(name) | {"event_log": self.event_log(name)} | self._traces
 
     def _service(self, name: str) -> dict[str, Any]:
         return self._process(name) | {

@@ -181,3 +181,31 @@ def test_what_proves_us_to_kafka_reaches_it() -> None:
     security = ProcessSettings(**values).kafka_security()
     plain = [value.get_secret_value() if isinstance(value, SecretStr) else value for value in values.values()]
     assert [getattr(security, name) for name in security.__struct_fields__] == plain
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "well"),
+    [
+        ("TRACE_ENDPOINT", "", True),
+        ("TRACE_ENDPOINT", "http://collector:4318", True),
+        ("TRACE_ENDPOINT", "https://collector.example/tenant/1/", True),
+        ("TRACE_ENDPOINT", "collector:4318", False),
+        ("TRACE_ENDPOINT", "grpc://collector:4317", False),
+        ("TRACE_ENDPOINT", "http://user:secret@collector", False),
+        ("TRACE_ENDPOINT", "http://collector/?key=1", False),
+        ("TRACE_ENDPOINT", "http://" + "c" * 500, False),
+        ("TRACE_SHARE", "0", True),
+        ("TRACE_SHARE", "0.01", True),
+        ("TRACE_SHARE", "1", True),
+        ("TRACE_SHARE", "1.01", False),
+        ("TRACE_SHARE", "-0.1", False),
+        ("TRACE_SHARE", "nan", False),
+        ("TRACE_SHARE", "all", False),
+    ],
+)
+def test_traces_go_to_an_address_and_have_a_share(name, value, well) -> None:
+    assert problems(**{name: value}).keys() == (set() if well else {name})
+
+
+def test_traces_are_off_when_nothing_is_said() -> None:
+    assert (ProcessSettings().trace_endpoint, ProcessSettings().trace_share) == ("", 1.0)

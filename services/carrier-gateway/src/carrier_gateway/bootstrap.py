@@ -19,6 +19,7 @@ from carrier_gateway.adapters.surveys import CountWaiting
 from carrier_gateway.application.asking import Asker
 from carrier_gateway.application.booking import Booker
 from carrier_gateway.application.carrier_port import Carrier
+from carrier_gateway.application.carrier_tracing import CarrierTracing
 from carrier_gateway.application.following import Fold
 from carrier_gateway.application.receiving import Receiver
 from carrier_gateway.application.translating import Translator
@@ -129,8 +130,10 @@ class CarrierGateway:
 
     def _add_workers(self, carrier: Carrier, clock: Clock, tally: GatewayMetrics) -> None:
         silence_ms, pause_s = self._settings.silence_s * MS_PER_S, self._settings.worker_pause_s
-        asker = Asker(carrier, self.store, clock, tally, silence_ms)
-        translator = Translator(carrier, self.store, clock, tally, asker, silence_ms)
+        tracer = self.member.tracer
+        tracing = CarrierTracing(tracer, carrier.name) if tracer.on else None
+        asker = Asker(carrier, self.store, clock, tally, silence_ms, tracing)
+        translator = Translator(carrier, self.store, clock, tally, asker, silence_ms, tracing)
         watcher = Watcher(carrier, self.store, clock, tally, asker, silence_ms)
         self._translators.append(Worker(f"translate-{carrier.name}", translator, pause_s))
         self._watchers.append(Worker(f"watch-{carrier.name}", watcher, pause_s))

@@ -24,6 +24,7 @@ from consensus_node.application.intake import Intake
 from consensus_node.application.listening import Listening
 from consensus_node.application.machine import ContractMachine
 from consensus_node.application.node import Node
+from consensus_node.application.node_tracing import NodeTracing
 from consensus_node.application.ports import StateMachine
 from consensus_node.core.config import ReplicaConfig
 from consensus_node.core.durable import Record
@@ -42,8 +43,10 @@ from sps.runtime.genesis_file import genesis_of
 from sps.runtime.http import HttpServer
 from sps.runtime.keys import load_seed
 from sps.runtime.lifecycle import Supervisor
+from sps.runtime.metrics import TraceMetrics
 from sps.runtime.monitor import Monitor
 from sps.runtime.probe import Probe, no_probe
+from sps.runtime.tracing import tracer_of
 from sps.signing import Signer
 
 LOCK_NAME: Final = "lock"
@@ -65,6 +68,8 @@ async def bootstrap(
     files = _Files(settings, who.chain, who.signer.public_key, who.name)
     steady, metrics, inbox = SteadyClock(clock or SystemClock()), NodeMetrics(CollectorRegistry()), Inbox()
     metrics.committee(len(who.genesis.validators))
+    tracer = tracer_of(settings, who.name, TraceMetrics(metrics.registry))
+    tracing = NodeTracing(tracer, who.name, -1 if settings.observer else who.index) if tracer.on else None
     blocks, batches = files.blocks, files.batches
     identity = Identity(who.index, who.signer.public_key, who.chain, files.records)
     listening = Listening(None if settings.observer else identity, inbox, steady)
@@ -73,9 +78,9 @@ async def bootstrap(
     peers = HttpPeers(_peer_urls(settings, who))
     fetcher = Fetcher(peers, blocks, intake, inbox, steady, metrics)
     lag = who.genesis.parameters.execution_lag
-    state = machine or ContractMachine(who.genesis)
+    state = machine or ContractMachine(who.genesis, tracing)
     executor = Executor(state, lag, blocks, batches, inbox, steady, metrics, probe)
-    publisher = Publisher(log, who.index, blocks, metrics)
+    publisher = Publisher(log, who.index, blocks, metrics, tracing)
     replica = Replica(_replica_config(who, voting=not settings.observer), who.signer.sign)
     driver = Driver(
         who.name, replica, inbox, steady, files.wal, blocks, publisher, intake, executor, fetcher, identity,
@@ -83,7 +88,7 @@ async def bootstrap(
     )  # fmt: skip
     offsets = Offsets(settings.data / "offsets.json")
     offsets.load()
-    consumers = Consumers(log, offsets, listening, intake, fetcher, blocks, inbox, steady, metrics)
+    consumers = Consumers(log, offsets, listening, intake, fetcher, blocks, inbox, steady, metrics, tracing)
     app = create_catch_up(blocks, batches, lambda: _status(who, node, replica), metrics)
     server = HttpServer(app, settings.host, settings.port)
     loops = {"speak": publisher.speak, "write-blocks": publisher.write_blocks, **consumers.loops()}
@@ -99,7 +104,8 @@ async def bootstrap(
     )
     node = Node(
         who.name, files.records, listen_s, inbox, steady, blocks, executor, intake, fetcher, listening,
-        driver, supervisor, loops, monitor, server, last={"peers": peers.stop, "files": files.stop},
+        driver, supervisor, loops, monitor, server,
+        last={"peers": peers.stop, "files": files.stop, "tracer": tracer.stop},
     )  # fmt: skip
     metrics.voting.set_function(lambda: _votes(who, node, replica))
     return node

@@ -28,6 +28,7 @@ from payment_gateway.application.beneficiaries import Beneficiaries
 from payment_gateway.application.callbacks import Callbacks
 from payment_gateway.application.orders import CarryOut, TakeOrders, Trust
 from payment_gateway.application.pay_in import PayIn
+from payment_gateway.application.payment_tracing import PaymentTracing
 from payment_gateway.application.ports import PaymentProvider
 from payment_gateway.core.payout import SECOND_MS, Rules
 from payment_gateway.entrypoints.internal import internal_router
@@ -84,6 +85,7 @@ class PaymentGateway:
         self.relay: Final = self.member.relay
         self._count_open: Final = CountOpen(self.database, clock, metrics)
         chain = FollowerView(self.follower)
+        tracing = PaymentTracing(self.member.tracing) if self.member.tracing else None
         self.payments: Final = SqlPaymentRegister(self.database, self.outbox)
         self.orders: Final = SqlOrderRegister(self.database, self.outbox)
         self.pay_in: Final = PayIn(
@@ -94,24 +96,21 @@ class PaymentGateway:
             metrics,
             settings.checkout_ttl_s * MS_PER_S,
             (settings.provider_timeout_s + 1) * MS_PER_S,
+            tracing,
         )
         self.carry_out: Final = CarryOut(
-            self.orders,
-            self.payments,
-            chain,
-            self._providers,
-            clock,
-            metrics,
-            frozenset(settings.stopped_providers),
-            probe,
-        )
+            self.orders, self.payments, chain, self._providers, clock, metrics,
+            frozenset(settings.stopped_providers), probe, tracing,
+        )  # fmt: skip
         inbox = SqlCallbackRegister(self.database)
         self.callbacks: Final = Callbacks(
-            inbox, self.payments, self._providers, clock, metrics, self._hurry, probe
+            inbox, self.payments, self._providers, clock, metrics, self._hurry, probe, tracing
         )
         trust = Trust(producer_of(self.member.genesis, "settlement").key, self.member.chain_id)
         self.take_orders: Final = TakeOrders(self.orders, chain, self._providers, trust, clock, metrics)
-        self.consumer: Final = OrderConsumer(log, self.orders, self.take_orders, self.carry_out.wake.set)
+        self.consumer: Final = OrderConsumer(
+            log, self.orders, self.take_orders, self.carry_out.wake.set, tracing
+        )
         self._beneficiaries = Beneficiaries(self.payments, self._providers, clock)
         self._supervisor: Final = self.member.supervisor
         self.app: Final = self._application()

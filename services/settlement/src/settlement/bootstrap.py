@@ -13,6 +13,7 @@ from settlement.adapters.projection import SettlementProjection, Wakes
 from settlement.adapters.registers import SqlOrders, SqlQuotes, SqlRates
 from settlement.adapters.tables import STREAM
 from settlement.application.lock_quotes import LockQuotes
+from settlement.application.order_tracing import OrderTracing
 from settlement.application.ports import RateSource
 from settlement.application.publish_orders import PublishOrders
 from settlement.application.publish_rates import PublishRates
@@ -69,7 +70,8 @@ class Settlement:
         self.database: Final = self.member.database
         self.outbox: Final = self.member.outbox
         orders = SqlOrders(self.database, clock)
-        self.orders: Final = PublishOrders(orders, log, self.metrics.orders, probe)
+        tracing = OrderTracing(self.member.tracing) if self.member.tracing else None
+        self.orders: Final = PublishOrders(orders, log, self.metrics.orders, probe, tracing)
         wakes = Wakes(self.orders.wake.set, self._quoted)
         signer, chain = self.member.signer, self.member.chain_id
         self.follower: Final = self.member.follow(

@@ -44,6 +44,18 @@ RECORDS: Final[dict[str, Record]] = {
     PAYOUTS: Record("order", "orders", ("settlement",), ("payment-gateway",)),
 }
 
+TRACEPARENT: Final[Json] = {
+    "type": "object",
+    "properties": {
+        "traceparent": {
+            "type": "string",
+            "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
+            "description": "W3C Trace Context, where traces are on (docs/tracing.md); signed by nobody.",
+        }
+    },
+}
+"""The headers of batches, blocks and orders."""
+
 
 def asyncapi() -> str:
     """The document, in JSON."""
@@ -101,11 +113,19 @@ def _operations() -> Iterator[tuple[str, Json]]:
 
 def _messages() -> Iterator[tuple[str, Json]]:
     carried = [{"$ref": f"#/components/messages/{tag}"} for tag in kinds()]
-    yield "batch", {**_binary(TRANSACTIONS, "A signed batch of transactions"), "x-carries": carried}
+    yield (
+        "batch",
+        {
+            **_binary(TRANSACTIONS, "A signed batch of transactions"),
+            "headers": TRACEPARENT,
+            "x-carries": carried,
+        },
+    )
     yield "consensus", _binary(CONSENSUS, "A proposal, votes, certificates, a status or a request")
-    yield "committed", _binary(BLOCKS, "A final block with the certificate that proves it")
+    committed = _binary(BLOCKS, "A final block with the certificate that proves it")
+    yield "committed", {**committed, "headers": TRACEPARENT}
     order = _json("A signed order to pay out or to refund", _ref("SignedOrder"), ORDER_BYTES_MAX)
-    yield "order", {"name": "order", **order}
+    yield "order", {"name": "order", **order, "headers": TRACEPARENT}
     for tag, kind in kinds().items():
         what = " ".join((kind.__doc__ or tag).split())
         message = _json(what, _ref(kind.__name__), TRANSACTION_BYTES_MAX)

@@ -21,6 +21,7 @@ from sps.runtime.metrics import (
     OutboxMetrics,
     ProcessMetrics,
     SurveyMetrics,
+    TraceMetrics,
 )
 from sps_cli.documents.markdown import code, page, table
 
@@ -50,7 +51,7 @@ LIBRARY: Final = frozenset(
 
 PROCESS: Final = (ProcessMetrics, LoopMetrics)
 """What every process has."""
-SERVER: Final = (*PROCESS, HttpMetrics, LogMetrics)
+SERVER: Final = (*PROCESS, HttpMetrics, LogMetrics, TraceMetrics)
 """What every process has that serves HTTP under watch and uses the event log."""
 MEMBER: Final = (*SERVER, DatabaseMetrics, FollowerMetrics, OutboxMetrics, SurveyMetrics)
 """What every service has that follows the chain and speaks on it."""

@@ -1,13 +1,14 @@
 """Proved blocks in order, from the log first, from validators where the log has a gap."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from sps.chain.batch import Verify
 from sps.chain.block import Committed
 from sps.chain.genesis import Genesis, chain_id, genesis_bytes
 from sps.chain.header import genesis_block_id
-from sps.eventlog.port import EventLog, LogTrouble, OffsetGone
+from sps.eventlog.port import EventLog, LogTrouble, OffsetGone, Record
 from sps.eventlog.topics import BLOCKS
 from sps.runtime.chain_walk import ChainWalk
 from sps.runtime.peers import BlockSource
@@ -40,11 +41,14 @@ class BlockReader:
         *,
         projected: tuple[int, bytes] = (0, b""),
         verify: Verify = verify_signature,
+        seen: Callable[[Record], None] | None = None,
     ) -> None:
+        """`seen` is shown the log's records that are not projected yet, unverified."""
         name = chain_id(genesis_bytes(genesis))
         self.projected: Final = projected
         self._log: Final = log
         self._peers: Final = peers
+        self._seen: Final = seen
         self._offset = 0
         self._quiet_since_s = 0.0
         """Nothing has come, and nobody was asked, since then."""
@@ -102,6 +106,8 @@ class BlockReader:
         for number, record in enumerate(records, 1):
             self._offset = record.offset + 1
             self._walk.offer(record.value)
+            if self._seen is not None and not again:
+                self._seen(record)
             if not number % breath:
                 await asyncio.sleep(0)
         return bool(records)

@@ -1,12 +1,13 @@
 """The chain's state in memory: proved blocks in, executed blocks out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from sps.chain.batch import Batch, Verify
 from sps.chain.execution import execute, new_state
 from sps.chain.genesis import Genesis, chain_id, genesis_bytes
 from sps.chain.header import BatchRef, Header
+from sps.chain.receipt import Receipt
 from sps.chain.state import ChainState
 from sps.eventlog.port import EventLog
 from sps.runtime.batch_pool import BatchPool
@@ -25,10 +26,17 @@ class ChainFold:
     """Executes blocks one after the other; begins at genesis."""
 
     def __init__(
-        self, genesis: Genesis, log: EventLog, peers: BlockSource, verify: Verify = verify_signature
+        self,
+        genesis: Genesis,
+        log: EventLog,
+        peers: BlockSource,
+        verify: Verify = verify_signature,
+        told: Callable[[Sequence[Receipt]], None] | None = None,
     ) -> None:
+        """`told` hears the receipts of every block that is executed."""
         self.state: Final[ChainState] = new_state(genesis)
         self._pool: Final = BatchPool(genesis, chain_id(genesis_bytes(genesis)), log, peers, verify)
+        self._told: Final = told
 
     @property
     def height(self) -> int:
@@ -63,6 +71,8 @@ class ChainFold:
         before = self.state.app_hash
         check_result(self.state, committed.header)
         receipts = execute(self.state, committed.header, committed.refs, ordered)
+        if self._told is not None:
+            self._told(receipts)
         return ExecutedBlock(
             block_id=block_id,
             committed=committed,

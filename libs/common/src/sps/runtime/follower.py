@@ -20,6 +20,7 @@ from sps.chain.state import ChainState
 from sps.eventlog.port import EventLog
 from sps.runtime.block_reader import BlockReader, Proved
 from sps.runtime.chain_fold import ChainFold
+from sps.runtime.chain_tracing import ChainTracing
 from sps.runtime.database import Database
 from sps.runtime.going_again import GoingAgain, bounded
 from sps.runtime.lifecycle import Backoff, Supervisor
@@ -61,6 +62,7 @@ class Follower:
         *,
         verify: Verify = verify_signature,
         metrics: FollowerMetrics | None = None,
+        tracing: ChainTracing | None = None,
         probe: Probe = no_probe,
     ) -> None:
         self.chain_id: Final = chain_id(genesis_bytes(genesis))
@@ -72,6 +74,7 @@ class Follower:
         self._peers: Final[BlockSource] = peers or Peers([member.url for member in genesis.validators])
         self._verify: Final = verify
         self._metrics: Final = metrics
+        self._tracing: Final = tracing
         self._probe: Final = probe
         self._row: Final = CursorRow(service, self.chain_id)
         self._receipts: Final = ReceiptBook()
@@ -163,6 +166,8 @@ class Follower:
                 self._current.set()
             return
         self._probe("follower.verified")
+        if self._tracing is not None:
+            self._tracing.begins()
         group = bounded(self._taken[: self._group_max])
         batches = await self._fold.batches_of(group)
         if len(group) == 1:
@@ -243,6 +248,8 @@ class Follower:
         if self._metrics is not None and self._current.is_set():  # what came before is no news
             self._metrics.committed()
         self._report()
+        if self._tracing is not None:
+            self._tracing.committed(blocks)
         self._probe("follower.committed")
 
     async def _rebuild(self) -> None:
@@ -264,10 +271,17 @@ class Follower:
             self._outbox.look_again()
 
     def _new_fold(self) -> ChainFold:
-        return ChainFold(self._genesis, self._log, self._peers, self._verify)
+        told = None
+        if self._tracing is not None:
+            self._tracing.begin_again()
+            told = self._tracing.executed
+        return ChainFold(self._genesis, self._log, self._peers, self._verify, told)
 
     def _new_reader(self, projected: tuple[int, bytes]) -> BlockReader:
-        return BlockReader(self._genesis, self._log, self._peers, projected=projected, verify=self._verify)
+        seen = self._tracing.read if self._tracing is not None else None
+        return BlockReader(
+            self._genesis, self._log, self._peers, projected=projected, verify=self._verify, seen=seen
+        )
 
     def _report(self) -> None:
         if self._metrics is None:

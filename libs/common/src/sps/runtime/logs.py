@@ -28,8 +28,8 @@ OPEN_KEYS: Final = frozenset({"key_id", "topic_name", "loop_name"})
 """Keys that hold such a word and are harmless."""
 
 CHATTY: Final = (
-    "aiokafka", "aiosqlite", "alembic", "asyncio", "asyncpg", "httpcore", "httpx", "python_multipart",
-    "sqlalchemy", "uvicorn",
+    "aiokafka", "aiosqlite", "alembic", "asyncio", "asyncpg", "httpcore", "httpx", "opentelemetry",
+    "python_multipart", "sqlalchemy", "urllib3", "uvicorn",
 )  # fmt: skip
 """Libraries that have nothing to say below a warning."""
 

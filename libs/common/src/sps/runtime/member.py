@@ -12,6 +12,8 @@ from prometheus_client import CollectorRegistry
 
 from sps.chain.genesis import Genesis, Producer, Role, chain_id, genesis_bytes
 from sps.eventlog.port import EventLog
+from sps.runtime.batch_tracing import BatchTracing
+from sps.runtime.chain_tracing import ChainTracing
 from sps.runtime.checks import reachable
 from sps.runtime.clock import Clock
 from sps.runtime.database import Database
@@ -20,7 +22,7 @@ from sps.runtime.follower import Follower, Projection
 from sps.runtime.genesis_file import genesis_of
 from sps.runtime.keys import load_seed
 from sps.runtime.lifecycle import Supervisor, stop_all
-from sps.runtime.metrics import DatabaseMetrics, FollowerMetrics, OutboxMetrics
+from sps.runtime.metrics import DatabaseMetrics, FollowerMetrics, OutboxMetrics, TraceMetrics
 from sps.runtime.migrations import current_revision, upgrade
 from sps.runtime.monitor import Monitor
 from sps.runtime.outbox import BatchRelay, TransactionOutbox
@@ -29,7 +31,9 @@ from sps.runtime.peers import BlockSource, Peers
 from sps.runtime.probe import Probe, no_probe
 from sps.runtime.settings import ServiceSettings
 from sps.runtime.surveys import Surveys
+from sps.runtime.tracing import tracer_of
 from sps.signing import Signer
+from sps.tracing.span import Tracer
 
 MS_PER_S: Final = 1_000
 REFUSING: Final = ("28", "3D", "42501")
@@ -83,6 +87,8 @@ class ChainMember:
         self._outgoing.measure_age(self._oldest_fact_s)
         self._oldest_fact_ms: int | None = None
         self._migrated = False
+        self.tracer: Final[Tracer] = tracer_of(settings, name, TraceMetrics(registry))
+        self.tracing: Final = ChainTracing(self.tracer, name) if self.tracer.on else None
         self._tables: Final = DatabaseMetrics(registry)
         self._tables.watch(self.database.pool_status)
         self._probe_time: Final = self._tables.queries.labels("probe")
@@ -108,6 +114,7 @@ class ChainMember:
             self.outbox,
             self._peers,
             metrics=progress,
+            tracing=self.tracing,
             probe=self._probe,
         )
         progress.measure_age(lambda: (self._clock.now_ms() - self.follower.state.time_ms) / MS_PER_S)
@@ -120,6 +127,7 @@ class ChainMember:
             caught_up=self.follower.caught_up,
             clock=self._clock,
             metrics=self._outgoing,
+            tracing=BatchTracing(self.tracing) if self.tracing else None,
             probe=self._probe,
         )
         return self.follower
@@ -137,7 +145,10 @@ class ChainMember:
     async def stop(self) -> None:
         """Stop all loops and close the connections; within the bounds of each. The monitor goes on."""
         await stop_all(
-            ("loops", self.supervisor.stop), ("peers", self.follower.stop), ("database", self.database.stop)
+            ("loops", self.supervisor.stop),
+            ("peers", self.follower.stop),
+            ("database", self.database.stop),
+            ("tracer", self.tracer.stop),
         )
 
     async def failed(self) -> None:

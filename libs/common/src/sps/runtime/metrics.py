@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 from sps.eventlog.meter import LogResult
 from sps.eventlog.topics import BLOCKS, TOPICS
+from sps.tracing.meter import SpanEnd
 
 HTTP_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.3, 0.5, 1, 2.5, 5, 10)
 """Seconds; 0.3 is the objective of the API."""
@@ -18,6 +19,7 @@ DB_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
 LAG_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 AGE_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
+SPAN_ENDS: Final[tuple[SpanEnd, ...]] = ("sent", "dropped", "failed")
 LOG_RESULTS: Final[tuple[LogResult, ...]] = ("ok", "trouble", "refused")
 
 Readiness = Callable[[], Mapping[str, bool]]
@@ -258,6 +260,34 @@ class OutboxMetrics:
     def measure_age(self, seconds: Callable[[], float]) -> None:
         """Ask for the age whenever somebody looks."""
         self._age.set_function(seconds)
+
+
+class TraceMetrics:
+    """What becomes of spans (`sps.tracing.meter`); all stay 0 while traces are off."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._spans: Final = Counter(
+            "sps_trace_spans_total",
+            "Spans sent, dropped because too many wait, or lost with an export that failed",
+            ("result",),
+            registry=registry,
+        )
+        self._malformed: Final = Counter(
+            "sps_trace_headers_malformed_total",
+            "Records whose traceparent is none; it was ignored",
+            ("topic",),
+            registry=registry,
+        )
+        for result in SPAN_ENDS:
+            self._spans.labels(result)
+        for topic in TOPICS:
+            self._malformed.labels(topic)
+
+    def ended(self, result: SpanEnd, spans: int) -> None:
+        self._spans.labels(result).inc(spans)
+
+    def malformed(self, topic: str) -> None:
+        self._malformed.labels(topic).inc()
 
 
 class SurveyMetrics:

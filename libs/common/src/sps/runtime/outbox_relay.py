@@ -26,6 +26,7 @@ from sps.chain.batch import (
 )
 from sps.eventlog.port import EventLog, NewRecord
 from sps.eventlog.topics import TOPICS, TRANSACTIONS
+from sps.runtime.batch_tracing import BatchTracing
 from sps.runtime.bulk import among
 from sps.runtime.clock import Clock, SystemClock
 from sps.runtime.database import Database, one_at_a_time
@@ -73,6 +74,7 @@ class BatchRelay:
         caught_up: Callable[[], Awaitable[None]],
         clock: Clock | None = None,
         metrics: OutboxMetrics | None = None,
+        tracing: BatchTracing | None = None,
         probe: Probe = no_probe,
     ) -> None:
         self._chain_id: Final = chain_id
@@ -83,6 +85,7 @@ class BatchRelay:
         self._caught_up: Final = caught_up
         self._clock: Final = clock or SystemClock()
         self._metrics: Final = metrics
+        self._tracing: Final = tracing
         self._probe: Final = probe
         self._partition: Final = outbox.producer_id % TOPICS[TRANSACTIONS].partitions
         self._under_way: dict[int, bytes] = {}
@@ -164,6 +167,8 @@ class BatchRelay:
         self._newest = _Last(batch.header.seq, digest(batch.header))
         self._under_way[batch.header.seq] = encode_batch(batch)
         self._outbox.waiting = max(0, self._outbox.waiting - len(facts))
+        if self._tracing is not None:
+            self._tracing.sealed(batch, [body for _, body in facts])
         self._probe("relay.stored")
         if self._metrics:
             self._metrics.batches.inc()
@@ -191,13 +196,20 @@ class BatchRelay:
         due = [seq for seq in sorted(self._under_way) if now - self._sent_at.get(seq, -RESEND_S) >= RESEND_S]
         while due:
             now_going = _first_fitting(due, self._under_way)
-            records = [NewRecord(self._key, self._under_way[seq]) for seq in now_going]
+            records = [self._record(self._under_way[seq]) for seq in now_going]
             await self._log.append(TRANSACTIONS, self._partition, records)
+            if self._tracing is not None:
+                self._tracing.appended(now_going)
             self._probe("relay.appended")
             if self._metrics:
                 self._metrics.resent.inc(sum(seq in self._sent_at for seq in now_going))
             self._sent_at.update(dict.fromkeys(now_going, time.monotonic()))
             due = due[len(now_going) :]
+
+    def _record(self, raw: bytes) -> NewRecord:
+        if self._tracing is None:
+            return NewRecord(self._key, raw)
+        return NewRecord(self._key, raw, self._tracing.headers(raw))
 
     @property
     def _key(self) -> bytes:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Loaded = TypeVar("Loaded", bound="ProcessSettings")
 
 NO_SECRET: Final = SecretStr("")
+ENDPOINT: Final = r"^(https?://[^\s?#@]+)?$"
+"""A base URL, without a login and without a question; or nothing."""
 
 
 class BadSettings(Refusal):
@@ -66,6 +68,11 @@ class ProcessSettings(BaseSettings):
     """The least that is worth a line."""
     log_format: Literal["json", "console"] = "json"
     """`json` for machines, `console` for people."""
+    trace_endpoint: str = Field(default="", max_length=500, pattern=ENDPOINT)
+    """Base URL of an OpenTelemetry collector (OTLP over HTTP), such as `http://127.0.0.1:4318`; empty: no
+    traces. The sandbox makes none."""
+    trace_share: float = Field(default=1.0, ge=0, le=1)
+    """How many of the stories are traced; the same ones in all services."""
 
     def kafka_security(self) -> KafkaSecurity:
         """How we prove ourselves to Kafka, as the log takes it."""

@@ -6,6 +6,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from carrier_gateway.application.carrier_port import Carrier, CarrierRefused, CarrierTrouble, Pulled
+from carrier_gateway.application.carrier_tracing import CarrierTracing
 from carrier_gateway.application.giving import give
 from carrier_gateway.application.store_port import Inbound, Parcel, Store, Unit
 from carrier_gateway.application.tally import Tally
@@ -19,18 +20,31 @@ PULL: Final = "pull"
 class Asker:
     """Pulls from one carrier. The call happens outside of every database transaction."""
 
-    def __init__(self, carrier: Carrier, store: Store, clock: Clock, tally: Tally, silence_ms: int) -> None:
+    def __init__(
+        self,
+        carrier: Carrier,
+        store: Store,
+        clock: Clock,
+        tally: Tally,
+        silence_ms: int,
+        tracing: CarrierTracing | None = None,
+    ) -> None:
         self._carrier = carrier
         self._store = store
         self._clock = clock
         self._tally = tally
         self._silence_ms = silence_ms
+        self._tracing = tracing
 
-    async def ask(self, parcel: Parcel, hint: Observation | None = None) -> tuple[Evidence, ...]:
+    async def ask(
+        self, parcel: Parcel, hint: Observation | None = None, *, because: str = ""
+    ) -> tuple[Evidence, ...]:
         """Pull, and give what is new. Raises `CarrierTrouble` or `CarrierRefused`, changing nothing.
 
         `hint` is what an unsigned push claims; what the answer does not confirm is asked for again soon.
+        `because`: the hex SHA-256 of that push, for the trace.
         """
+        began_ms = self._clock.now_ms()
         pulled = await self._pull(parcel)
         now_ms = self._clock.now_ms()
         async with self._store.transaction() as unit:
@@ -41,6 +55,9 @@ class Asker:
             soon = not pulled.complete or await _is_open(unit, current, hint, now_ms)
             await unit.save_parcel(self._rescheduled(current, now_ms, told=bool(facts), soon=soon))
         self._tally.gave(self._carrier.name, "pulled", len(facts))
+        if self._tracing is not None and facts:
+            raw = hashlib.sha256(pulled.raw).hexdigest()
+            self._tracing.asked(current.contract, raw, len(facts), began_ms, because)
         return facts
 
     async def _pull(self, parcel: Parcel) -> Pulled:

@@ -20,6 +20,7 @@ from carrier_gateway.application.carrier_port import (
     Notice,
     Observed,
 )
+from carrier_gateway.application.carrier_tracing import CarrierTracing
 from carrier_gateway.application.giving import give
 from carrier_gateway.application.store_port import Inbound, Parcel, Store, Unit
 from carrier_gateway.application.tally import Tally
@@ -44,17 +45,25 @@ POISONED: Final = "poisoned"
 
 
 class Told(Struct, frozen=True):
-    """How one message of the carrier ended."""
+    """How one message of the carrier ended, and about which contract it was, if one."""
 
     outcome: str
     facts: int = 0
+    contract: str = ""
 
 
 class Translator:
     """Handles the kept messages of one carrier; a slow carrier delays nobody else's."""
 
     def __init__(
-        self, carrier: Carrier, store: Store, clock: Clock, tally: Tally, asker: Asker, silence_ms: int
+        self,
+        carrier: Carrier,
+        store: Store,
+        clock: Clock,
+        tally: Tally,
+        asker: Asker,
+        silence_ms: int,
+        tracing: CarrierTracing | None = None,
     ) -> None:
         self._carrier = carrier
         self._store = store
@@ -62,6 +71,7 @@ class Translator:
         self._tally = tally
         self._asker = asker
         self._silence_ms = silence_ms
+        self._tracing = tracing
         self._poisoned = 0
 
     async def round(self) -> bool:
@@ -84,6 +94,7 @@ class Translator:
             outcome = _summary(told)
             await unit.finish_inbound(message.position, outcome, now_ms)
         self._tally.gave(self._carrier.name, "signed", sum(one.facts for one in told))
+        self._trace(message, told)
         self._tally.translated(self._carrier.name, outcome, now_ms - message.received_ms)
 
     def _interpret(self, message: Inbound) -> Sequence[Message]:
@@ -105,7 +116,7 @@ class Translator:
             return Told(UNKNOWN_NUMBER)
         facts = await give(unit, parcel, spoken.observation, "signed", message.sha256, now_ms)
         await unit.save_parcel(self._heard(parcel, now_ms))
-        return Told(EVIDENCE if facts else NOTHING, len(facts))
+        return Told(EVIDENCE if facts else NOTHING, len(facts), parcel.contract)
 
     async def _pushed(self, message: Inbound) -> None:
         try:
@@ -116,6 +127,7 @@ class Translator:
             await self._finish(message, refusal.code.lower())
         else:
             await self._finish(message, _summary(told))
+            self._trace(message, told)
 
     async def _hinted(self, message: Inbound, spoken: Message) -> Told:
         if isinstance(spoken, Handshake):
@@ -133,14 +145,14 @@ class Translator:
 
     async def _confirmed(self, message: Inbound, parcel: Parcel, hint: Observation) -> Told:
         try:
-            facts = await self._asker.ask(parcel, hint)
+            facts = await self._asker.ask(parcel, hint, because=message.sha256)
         except CarrierTrouble:
             if message.attempts + 1 < HINT_PULLS_MAX:
                 raise
             return await self._unconfirmed(message, hint)
         except CarrierRefused:
             return await self._unconfirmed(message, hint)
-        return Told(EVIDENCE if facts else NOTHING, len(facts))
+        return Told(EVIDENCE if facts else NOTHING, len(facts), parcel.contract)
 
     async def _unconfirmed(self, message: Inbound, hint: Observation) -> Told:
         """The carrier cannot be asked: the hint goes to the chain as the little that it is."""
@@ -149,7 +161,7 @@ class Translator:
             parcel = await unit.parcel_for_change(self._carrier.name, hint.number)
             facts = await give(unit, parcel, hint, "pushed", message.sha256, now_ms) if parcel else ()
         self._tally.gave(self._carrier.name, "pushed", len(facts))
-        return Told(HINT, len(facts))
+        return Told(HINT, len(facts), parcel.contract if parcel else "")
 
     def _heard(self, parcel: Parcel, now_ms: int) -> Parcel:
         """The carrier speaks by itself, so the next question can wait."""
@@ -157,6 +169,12 @@ class Translator:
             return parcel
         due_ms = now_ms + poll_after_ms(0, self._silence_ms)
         return replace(parcel, silent_polls=0, poll_troubles=0, poll_due_ms=due_ms)
+
+    def _trace(self, message: Inbound, told: list[Told]) -> None:
+        if self._tracing is not None:
+            for contract in dict.fromkeys(one.contract for one in told if one.contract):
+                facts = sum(one.facts for one in told if one.contract == contract)
+                self._tracing.told(contract, message, facts)
 
     async def _finish(self, message: Inbound, outcome: str) -> None:
         now_ms = self._clock.now_ms()

@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from typing import Final
 
+from consensus_node.application.node_tracing import NodeTracing
 from consensus_node.application.ports import BlockKeeper
 from consensus_node.core.messages import Message
 from consensus_node.core.wire import encode_message
@@ -27,11 +28,19 @@ _KEY_BYTES: Final = 8
 class Publisher:
     """Two loops: `speak` and `write_blocks`."""
 
-    def __init__(self, log: EventLog, index: int, blocks: BlockKeeper, metrics: NodeMetrics) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        index: int,
+        blocks: BlockKeeper,
+        metrics: NodeMetrics,
+        tracing: NodeTracing | None = None,
+    ) -> None:
         self._log = log
         self._key = index.to_bytes(2, "big")
         self._blocks = blocks
         self._metrics = metrics
+        self._tracing = tracing
         self._messages: deque[NewRecord] = deque(maxlen=MESSAGES_MAX)
         self._heights: deque[int] = deque()
         self._run = range(0)
@@ -88,8 +97,12 @@ class Publisher:
             self._heights.popleft()
 
     async def _append(self, blocks: list[tuple[int, bytes]]) -> None:
-        records = [NewRecord(height.to_bytes(_KEY_BYTES, "big"), raw) for height, raw in blocks]
+        records = [self._record(height, raw) for height, raw in blocks]
         await self._log.append(BLOCKS, 0, records)
+
+    def _record(self, height: int, raw: bytes) -> NewRecord:
+        headers = self._tracing.headers(raw) if self._tracing is not None else ()
+        return NewRecord(height.to_bytes(_KEY_BYTES, "big"), raw, headers)
 
     def _overflow(self, height: int) -> None:
         run = self._run

@@ -80,6 +80,10 @@ class Intake:
         """Whose batches are taken."""
         return tuple(self._lanes)
 
+    def has(self, name: bytes) -> bool:
+        """The batch with this digest was good and is stored."""
+        return name in self._store
+
     def when_found(self, found: Callable[[], None]) -> None:
         """Call this whenever a batch that was wanted is here."""
         self._found = found

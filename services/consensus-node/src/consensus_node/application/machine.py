@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Sequence
 
+from consensus_node.application.node_tracing import NodeTracing
 from consensus_node.application.ports import Outcome
 from sps.chain.batch import Batch
 from sps.chain.block import Committed
@@ -14,9 +15,10 @@ from sps.runtime.errors import Defect
 class ContractMachine:
     """Starts at the genesis; only `execute` changes it."""
 
-    def __init__(self, genesis: Genesis) -> None:
+    def __init__(self, genesis: Genesis, tracing: NodeTracing | None = None) -> None:
         self.state: ChainState = new_state(genesis)
         self._halfway = False
+        self._tracing = tracing
 
     @property
     def height(self) -> int:
@@ -27,7 +29,9 @@ class ContractMachine:
 
     def execute(self, committed: Committed, batches: Sequence[Batch]) -> Outcome:
         before = self.state.app_hash
-        execute(self.state, committed.header, committed.refs, batches)
+        receipts = execute(self.state, committed.header, committed.refs, batches)
+        if self._tracing is not None:
+            self._tracing.executed(committed, receipts, live=False)
         return self._outcome(changed=self.state.app_hash != before)
 
     def execute_in_slices(
@@ -37,8 +41,10 @@ class ContractMachine:
         if self._halfway:
             raise Defect(f"height {self.height} was left halfway")
         before, self._halfway = self.state.app_hash, True
-        yield from execute_in_slices(self.state, committed.header, committed.refs, batches)
+        receipts = yield from execute_in_slices(self.state, committed.header, committed.refs, batches)
         self._halfway = False
+        if self._tracing is not None:
+            self._tracing.executed(committed, receipts, live=True)
         return self._outcome(changed=self.state.app_hash != before)
 
     def _outcome(self, *, changed: bool) -> Outcome:

@@ -12,6 +12,7 @@ from consensus_node.application.fetching import Fetcher
 from consensus_node.application.inbox import INPUTS_MAX, Inbox, SteadyClock
 from consensus_node.application.intake import Intake
 from consensus_node.application.listening import Listening
+from consensus_node.application.node_tracing import NodeTracing
 from consensus_node.application.ports import BlockKeeper
 from consensus_node.core.config import PUBLICATIONS_PENDING_MAX
 from consensus_node.core.inputs import CommittedLearned
@@ -56,6 +57,7 @@ class Consumers:
         inbox: Inbox,
         clock: SteadyClock,
         metrics: NodeMetrics,
+        tracing: NodeTracing | None = None,
     ) -> None:
         self._log = log
         self._hints = hints
@@ -66,6 +68,7 @@ class Consumers:
         self._inbox = inbox
         self._clock = clock
         self._metrics = metrics
+        self._tracing = tracing
         self._next: dict[tuple[str, int], int] = {}
 
     def loops(self) -> dict[str, Callable[[], Awaitable[None]]]:
@@ -118,6 +121,8 @@ class Consumers:
 
     async def _batches(self, records: Sequence[Record]) -> None:
         await self._intake.accept([record.value for record in records])
+        if self._tracing is not None:
+            self._tracing.stored(records, self._intake.has)
         if self._intake.wanted:
             self._fetcher.want_batches()
         last = records[-1]

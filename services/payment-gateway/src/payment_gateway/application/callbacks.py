@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from payment_gateway.application.payment_tracing import PaymentTracing
 from payment_gateway.application.ports import CallbackRefused, Hint, PaymentProvider, RawCallback
 from payment_gateway.application.register import CallbackRegister, PaymentRegister, StoredCallback
 from payment_gateway.core.words import event_name, is_reference
@@ -35,6 +36,7 @@ class Callbacks:
         metrics: GatewayMetrics,
         hurry: Callable[[], None],
         probe: Probe,
+        tracing: PaymentTracing | None = None,
     ) -> None:
         self._register = register
         self._payments = payments
@@ -43,6 +45,7 @@ class Callbacks:
         self._metrics = metrics
         self._hurry = hurry
         self._probe = probe
+        self._tracing = tracing
         self.wake: Final = asyncio.Event()
 
     async def receive(self, provider: str, body: bytes, headers: tuple[tuple[str, str], ...]) -> bool:
@@ -83,6 +86,9 @@ class Callbacks:
         end = await self._register.finish_callback(stored, hint, self._clock.now_ms())
         self._probe("callback.translated")
         self._metrics.called_back(stored.provider, end, self._clock.now_ms() - stored.callback.received_ms)
+        if self._tracing is not None and end == "done":
+            row = await self._payments.payment(hint.subject) if hint.kind == "payment" else None
+            self._tracing.called_back(stored, hint, row.contract if row else "")
 
     async def _compare(self, provider: str, hint: Hint) -> None:
         """A claim that differs from our record is an alarm; what arrived is asked for in any case."""

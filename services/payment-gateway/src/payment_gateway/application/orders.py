@@ -11,6 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from payment_gateway.application.concurrency import side_by_side
+from payment_gateway.application.payment_tracing import PaymentTracing
 from payment_gateway.application.ports import ChainView, Instruction, PaymentProvider
 from payment_gateway.application.register import (
     BeneficiaryRegister,
@@ -129,6 +130,7 @@ class CarryOut:
         metrics: GatewayMetrics,
         stopped: frozenset[str],
         probe: Probe,
+        tracing: PaymentTracing | None = None,
     ) -> None:
         self._register = register
         self._beneficiaries = beneficiaries
@@ -138,6 +140,7 @@ class CarryOut:
         self._metrics = metrics
         self._stopped = stopped
         self._probe = probe
+        self._tracing = tracing
         self._slots = asyncio.Semaphore(AT_ONCE)
         self.wake: Final = asyncio.Event()
 
@@ -176,10 +179,11 @@ class CarryOut:
         if self._clock.now_ms() >= claimed.machine.due_ms:
             # We stood still for longer than the lease: another may be at it, and asks before it sends.
             return False
+        began_ms = self._clock.now_ms()
         outcome = await _call(provider, row, prepared) if provider else _refusal("unknown_provider")
         self._probe("order.answered")
         step = answered(claimed.machine, outcome, self._clock.now_ms(), rules)
-        await self._save(claimed, step, outcome)
+        await self._save(claimed, step, outcome, began_ms)
         return True
 
     async def _look_up(self, row: OrderRow, provider: PaymentProvider | None, rules: Rules) -> bool:
@@ -188,6 +192,7 @@ class CarryOut:
         if claimed is None:
             return False
         prepared = await self._prepare(row, provider)
+        began_ms = self._clock.now_ms()
         outcome: Outcome
         if provider is None or isinstance(prepared, Rejected):
             # Without the account nothing can be asked; a person has to see it.
@@ -195,7 +200,7 @@ class CarryOut:
         else:
             outcome = await _find(provider, row, prepared)
         step = looked_up(claimed.machine, outcome, self._clock.now_ms(), rules)
-        await self._save(claimed, step, outcome)
+        await self._save(claimed, step, outcome, began_ms)
         return True
 
     async def _prepare(self, row: OrderRow, provider: PaymentProvider | None) -> Instruction | Rejected:
@@ -240,7 +245,7 @@ class CarryOut:
             reference=row.machine.reference,
         )
 
-    async def _save(self, claimed: OrderRow, step: Step, outcome: Outcome) -> None:
+    async def _save(self, claimed: OrderRow, step: Step, outcome: Outcome, began_ms: int) -> None:
         facts = _facts(claimed, step, outcome)
         kept = await self._register.save_order(claimed, step.machine, outcome, facts, self._clock.now_ms())
         self._probe("order.saved")
@@ -249,6 +254,8 @@ class CarryOut:
             return
         word = step.report or step.machine.state
         self._metrics.orders.labels(claimed.provider, word).inc()
+        if self._tracing is not None:
+            self._tracing.carried_out(claimed, word, began_ms)
         _log.info(
             "order.step", order=claimed.id, provider=claimed.provider, step=word, n=step.machine.attempt
         )

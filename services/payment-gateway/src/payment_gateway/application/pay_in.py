@@ -12,6 +12,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from payment_gateway.application.concurrency import side_by_side
+from payment_gateway.application.payment_tracing import PaymentTracing
 from payment_gateway.application.ports import ChainView, CheckoutWish, PaymentProvider, ProviderTrouble
 from payment_gateway.application.register import PaymentRegister, PaymentRow
 from payment_gateway.core.expected import amount_due
@@ -59,6 +60,7 @@ class PayIn:
         metrics: GatewayMetrics,
         checkout_ttl_ms: int,
         look_lease_ms: int,
+        tracing: PaymentTracing | None = None,
     ) -> None:
         """A look takes less than `look_lease_ms`; afterwards another may look, and two looks do no harm."""
         self._register = register
@@ -68,6 +70,7 @@ class PayIn:
         self._metrics = metrics
         self._checkout_ttl_ms = checkout_ttl_ms
         self._look_lease_ms = look_lease_ms
+        self._tracing = tracing
         self._slots = asyncio.Semaphore(AT_ONCE)
         self.wake: Final = asyncio.Event()
 
@@ -160,6 +163,8 @@ class PayIn:
         if facts or not kept:
             named = {"payment": claimed.id, "provider": claimed.provider, "facts": len(facts)}
             _log.info("payment.looked" if kept else "payment.look_void", **named)
+        if self._tracing is not None and facts and kept:
+            self._tracing.paid(claimed, len(facts), result.state)
 
     async def _close_unwanted(self, row: PaymentRow) -> None:
         """The contract takes no more money: the pay page shall not either. What still comes is reported."""

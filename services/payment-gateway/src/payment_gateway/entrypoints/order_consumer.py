@@ -5,10 +5,12 @@ from functools import partial
 from typing import Final
 
 from payment_gateway.application.orders import TakeOrders
+from payment_gateway.application.payment_tracing import PaymentTracing
 from payment_gateway.application.register import OrderRegister, Position
-from sps.eventlog.port import EventLog, OffsetGone
+from sps.eventlog.port import EventLog, OffsetGone, Record
 from sps.eventlog.topics import PAYOUTS, TOPICS
 from sps.runtime.lifecycle import Supervisor
+from sps.transactions.orders import decode_order
 
 READ_MAX: Final = 100
 READ_WAIT_S: Final = 1.0
@@ -18,12 +20,18 @@ class OrderConsumer:
     """One loop per partition; the offset is kept with what came of the record."""
 
     def __init__(
-        self, log: EventLog, register: OrderRegister, take: TakeOrders, taken: Callable[[], None]
+        self,
+        log: EventLog,
+        register: OrderRegister,
+        take: TakeOrders,
+        taken: Callable[[], None],
+        tracing: PaymentTracing | None = None,
     ) -> None:
         self._log = log
         self._register = register
         self._take = take
         self._taken = taken
+        self._tracing = tracing
 
     def start(self, supervisor: Supervisor) -> None:
         """Read all partitions in the background."""
@@ -44,4 +52,10 @@ class OrderConsumer:
             for record in records:
                 if await self._take.take(Position(partition, record.offset), record.value):
                     self._taken()
+                    self._trace(record)
                 following = record.offset + 1
+
+    def _trace(self, record: Record) -> None:
+        """Of a record that was taken: it is a signed order, so it can be read."""
+        if self._tracing is not None:
+            self._tracing.taken(record, decode_order(record.value).order.id)

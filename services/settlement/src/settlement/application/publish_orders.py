@@ -5,10 +5,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
+from settlement.application.order_tracing import OrderTracing
 from settlement.application.ports import OrderRegister, StoredOrder
 from settlement.metrics import OrderMetrics
 from sps.eventlog.port import EventLog, NewRecord
 from sps.eventlog.topics import PAYOUTS, TOPICS
+from sps.runtime.chain_tracing import wall_ms
 from sps.runtime.probe import Probe, no_probe
 from sps.transactions.orders import order_partition
 
@@ -20,12 +22,18 @@ class PublishOrders:
     """First the log, then the mark: an order is published at least once, and its reader takes it once."""
 
     def __init__(
-        self, register: OrderRegister, log: EventLog, metrics: OrderMetrics, probe: Probe = no_probe
+        self,
+        register: OrderRegister,
+        log: EventLog,
+        metrics: OrderMetrics,
+        probe: Probe = no_probe,
+        tracing: OrderTracing | None = None,
     ) -> None:
         self._register: Final = register
         self._log: Final = log
         self._metrics: Final = metrics
         self._probe: Final = probe
+        self._tracing: Final = tracing
         self.wake: Final = asyncio.Event()
 
     async def round(self) -> int:
@@ -35,19 +43,22 @@ class PublishOrders:
         self._metrics.unpublished.set(len(orders))
         if not orders:
             return 0
-        for partition, records in _by_partition(orders).items():
+        began_ms = wall_ms()
+        for partition, records in self._by_partition(orders).items():
             await self._log.append(PAYOUTS, partition, records)
             self._metrics.published.inc(len(records))
+        if self._tracing is not None:
+            self._tracing.published(orders, began_ms)
         self._probe("settlement.published")
         await self._register.mark(orders)
         self._probe("settlement.marked")
         return len(orders)
 
-
-def _by_partition(orders: Sequence[StoredOrder]) -> dict[int, list[NewRecord]]:
-    """Records per partition; within one they keep their sequence."""
-    records: defaultdict[int, list[NewRecord]] = defaultdict(list)
-    for order in orders:
-        partition = order_partition(order.id, TOPICS[PAYOUTS].partitions)
-        records[partition].append(NewRecord(order.id.encode(), order.body))
-    return records
+    def _by_partition(self, orders: Sequence[StoredOrder]) -> dict[int, list[NewRecord]]:
+        """Records per partition; within one they keep their sequence."""
+        records: defaultdict[int, list[NewRecord]] = defaultdict(list)
+        for order in orders:
+            partition = order_partition(order.id, TOPICS[PAYOUTS].partitions)
+            headers = self._tracing.headers(order) if self._tracing is not None else ()
+            records[partition].append(NewRecord(order.id.encode(), order.body, headers))
+        return records

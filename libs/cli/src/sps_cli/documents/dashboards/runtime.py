@@ -143,5 +143,22 @@ RUNTIME: Final = Dashboard(
                 ),
             ),
         ),
+        Row(
+            "Traces",
+            (
+                show(
+                    "Spans",
+                    "By what became of them; none while traces are off.",
+                    "ops",
+                    (busy("sps_trace_spans_total", "job, result"), "{{job}} {{result}}"),
+                ),
+                show(
+                    "Headers that are none",
+                    "Records with a traceparent that does not read; it was ignored.",
+                    "ops",
+                    (busy("sps_trace_headers_malformed_total", "job, topic"), "{{job}} {{topic}}"),
+                ),
+            ),
+        ),
     ),
 )
