@@ -43,7 +43,7 @@ test: check  ## all tests
 	@$(BIN)/pytest -n 3 --dist worksteal -m "not fleet and not deploy"
 	@$(BIN)/pytest -m fleet
 
-test-deploy: $(VENV)/.deploy  ## chart, rules and dashboards against real tools; Helm and an API server are built once
+test-deploy: $(VENV)/.deploy  ## chart, rules, dashboards and drills against real tools; builds Helm and an API server once
 	@$(BIN)/sps tools fetch
 	@$(BIN)/pytest -m deploy
 

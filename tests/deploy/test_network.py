@@ -169,6 +169,15 @@ def test_servers_of_operators_are_reached_by_their_pods_labels():
     assert not may_go(objects, found["settlement"], 9093, labels={"strimzi.io/cluster": "another"})
 
 
+def test_traces_go_to_the_collector_and_only_where_there_is_one():
+    for values in ("external", "operators"):
+        objects, found = pods(values)
+        reached = {
+            name for name, mine in found.items() if may_go(objects, mine, 4318, namespace="monitoring")
+        }
+        assert reached == (set(found) if values == "external" else set())
+
+
 def test_strangers_come_in_by_the_ingress_and_only_where_there_is_one():
     objects, found = pods("external")
     reached = {

@@ -133,6 +133,15 @@ def test_a_setting_given_by_a_person_reaches_the_pod_once_and_wins():
     assert plain_environment(found["contract-api"])["CONTRACT_API_DATABASE_POOL_SIZE"] == "8"
 
 
+def test_traces_are_told_to_everybody_at_once():
+    for workload in workloads(rendered("external")):
+        told = {name: text for name, text in plain_environment(workload).items() if "_TRACE_" in name}
+        assert sorted(told.values()) == ["0.1", "http://collector.monitoring:4318"]
+    assert not any(
+        "_TRACE_" in name for each in workloads(rendered("sandbox")) for name in plain_environment(each)
+    )
+
+
 def test_a_large_number_is_not_written_with_an_exponent():
     words = ("--set", "settlement.settings.quote_life_ms=300000")
     (found,) = [

@@ -157,6 +157,12 @@ class ApiServer:
     def _run(self, name: str, command: list[str]) -> None:
         output = self._ends.enter_context((self.folder / f"{name}.log").open("wb"))
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ETCD_")}
+        command = [
+            "setpriv",
+            "--pdeathsig",
+            "KILL",
+            *command,
+        ]  # a test run that is killed leaves nothing behind
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)  # noqa: S603 our own words
         self._ends.callback(_stop, process)
 

@@ -8,6 +8,7 @@ from payment_gateway.core.payout import (
     NEVER_MS,
     Machine,
     Rules,
+    adopt,
     answered,
     begin_look,
     begin_sending,
@@ -284,3 +285,35 @@ def test_what_was_paid_is_known_in_the_end(moves):
                 row = recover(row, now)
     assert len(provider.executions) <= 1
     assert row.state == ("sent" if provider.executions else "manual")
+
+
+def test_an_order_of_an_old_backup_is_looked_up_before_it_is_sent():
+    row = machine("ordered")
+    assert next_act(row, NOW + RULES.key_window_ms - 1, RULES) == "send"
+    late = NOW + RULES.key_window_ms
+    assert next_act(row, late, RULES) == "recover"
+    row = recover(row, late)
+    assert next_act(row, late, RULES) == "look_up"
+    step = looked_up(begin_look(row, late, RULES), UNKNOWN, late, RULES)
+    assert (step.machine.state, step.report) == ("unknown", None)  # its patience begins now
+    step = looked_up(step.machine, SENT, late, RULES)
+    assert (step.machine.state, step.machine.attempt, step.report) == ("sent", 0, "paid")
+
+
+@pytest.mark.parametrize(
+    ("settled", "state", "act"),
+    [
+        ("paid", "sent", "look_up"),
+        ("held_by_provider", "manual", "look_up"),
+        ("manual", "manual", "look_up"),
+        ("failed", "rejected", None),
+        ("returned", "returned", None),
+    ],
+)
+def test_what_the_chain_has_settled_is_never_sent_by_an_old_backup(settled, state, act):
+    row = adopt(machine("ordered"), settled, "ref9", NOW)
+    assert (row.state, row.reference, row.fence) == (state, "ref9", 4)
+    assert next_act(row, NOW, RULES) == act
+    if act:
+        step = looked_up(begin_look(row, NOW, RULES), ABSENT, NOW, RULES)
+        assert next_act(step.machine, step.machine.due_ms, RULES) == "look_up"

@@ -1,12 +1,17 @@
 """Outgoing money through the real bootstrap: no crash and no lost answer pays twice."""
 
+import shutil
+
 import pytest
 from msgspec.structs import replace
 from payment_gateway_fakes import FakeProvider
 from payment_gateway_town import PaymentTown
 
+from payment_gateway.application.register import Position
 from payment_gateway.core.outcome import Accepted, Rejected, Returned, Sent
+from sps.eventlog.topics import PAYOUTS, TOPICS
 from sps.money import Money
+from sps.transactions.orders import order_partition
 from sps.transactions.values import WireMoney
 
 HOUR_MS = 3_600_000
@@ -249,3 +254,45 @@ async def test_a_worker_whose_lease_has_passed_on_writes_nothing(town, alipay):
     assert town.count("sps_order_answers_void_total") == 1
     assert town.payout_state(order) == "paid"
     assert len(alipay.deeds) == 1
+
+
+async def paid_and_put_back(town, order, alipay, *, chain_knows):
+    await town.until(lambda: town.order_is(order, "sent"))
+    if chain_knows:
+        await town.next_block()
+    await town.down()
+    for name in ("gateway.db-wal", "gateway.db-shm"):
+        (town.folder / name).unlink(missing_ok=True)
+    shutil.copy(town.folder / "backup.db", town.folder / "gateway.db")
+    town.clock.advance(25 * HOUR_MS)
+    await town.up()
+
+
+@pytest.mark.parametrize("chain_knows", [True, False])
+async def test_a_restored_register_does_not_pay_what_was_paid_since(tmp_path, alipay, chain_knows):
+    settings = {"stopped_providers": ("alipay",)}
+    async with PaymentTown(tmp_path, {"alipay": alipay}, **settings) as town:
+        order = await town.payout_ordered()
+        await town.send_order(order)
+        await town.until(lambda: town.order_is(order, "ordered"))
+        await town.down()
+        shutil.copy(tmp_path / "gateway.db", tmp_path / "backup.db")
+        town._settings.clear()
+        await town.up()
+        await paid_and_put_back(town, order, alipay, chain_knows=chain_knows)
+        await town.until(lambda: town.order_is(order, "sent"))
+        assert alipay.sendings == [order.id]
+        if not chain_knows:
+            await town.next_block()
+        assert town.payout_state(order) == "paid"
+
+
+async def test_orders_of_a_log_that_is_shorter_than_ours_was_are_taken(town, alipay):
+    order = await town.payout_ordered()
+    partition = order_partition(order.id, TOPICS[PAYOUTS].partitions)
+    await town.gateway.orders.refuse_order(Position(partition, 40), "BAD_ORDER", b"", 0)
+    await town.down()
+    await town.up()
+    await town.send_order(order)
+    await town.next_block()
+    assert town.payout_state(order) == "paid"

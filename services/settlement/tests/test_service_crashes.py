@@ -6,6 +6,8 @@ from chain_world import Deal, terms
 from settlement_fakes import crash_once_at
 from settlement_town import SettlementTown
 
+from sps.eventlog.topics import PAYOUTS, TOPICS
+
 STEPS = (
     "follower.verified",
     "follower.executed",
@@ -98,3 +100,28 @@ async def test_three_starts_in_a_row_fold_nothing_twice(town):
     await town.check()
     await town.full_road("more")
     await town.check()
+
+
+async def test_orders_that_a_log_has_lost_are_published_again_at_the_next_start(town):
+    await town.full_road()
+    undone = Deal("open", terms())
+    await town.say(API, undone.offer(), undone.accept())
+    await town.say(PAYMENT, undone.pay())
+    await town.say(API, undone.cancel())
+    before = await town.all_orders_published()
+    open_one = town.chain.state.contracts[undone.id].refunds[0].id
+    await town.again()
+    await town.until(lambda: copies(town, open_one, 2))
+    assert await town.published() == before
+    assert town.count("sps_orders_repeated_total") == 1
+
+
+async def copies(town, order, count):
+    records = [
+        record.key.decode()
+        for partition in range(TOPICS[PAYOUTS].partitions)
+        for record in await town.log.read(PAYOUTS, partition, 0, limit=1000)
+    ]
+    others = [each for each in records if each != order]
+    assert len(others) == len(set(others))
+    return records.count(order) == count

@@ -14,6 +14,7 @@ from sps_cli.benches import (
     crypto,
     execution,
     fold,
+    footprint,
     hop,
     kafka_hop,
     kafka_platform,
@@ -50,6 +51,7 @@ PARTS: Final[dict[str, Measure]] = {
     kafka_hop.PART: kafka_hop.measure,
     kafka_validators.PART: kafka_validators.measure,
     kafka_platform.PART: kafka_platform.measure,
+    footprint.PART: footprint.measure,
 }
 """In the order in which they run: what is disturbed least by warm machines first."""
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sps.runtime.errors import Refusal
+from sps_cli.chain import chain_app
 from sps_cli.topics import topics_app
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ tools_app = typer.Typer(no_args_is_help=True, help="Programs of others that the 
 app.add_typer(tools_app, name="tools")
 kubernetes_app = typer.Typer(no_args_is_help=True, help="An installation on Kubernetes.")
 app.add_typer(kubernetes_app, name="kubernetes")
+app.add_typer(chain_app, name="chain")
 
 State = Annotated[Path, typer.Option(help="Where everything is kept.")]
 Documents = Annotated[Path, typer.Option(file_okay=False, help="The folder of the documents.")]

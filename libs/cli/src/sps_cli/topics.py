@@ -57,7 +57,7 @@ def apply(
     """Make the topics that are missing; tell what differs in those that are there."""
     from sps.eventlog import kafka_topics
 
-    security = _security(tls, ca_file, certificate_file, key_file, sasl_mechanism, username)
+    security = security_of(tls, ca_file, certificate_file, key_file, sasl_mechanism, username)
     made = _run(kafka_topics.apply(event_log, replication=replication, security=security))
     for name in made:
         print(f"made {name}")
@@ -80,7 +80,7 @@ def check(
     """Tell what differs; changes nothing."""
     from sps.eventlog import kafka_topics
 
-    security = _security(tls, ca_file, certificate_file, key_file, sasl_mechanism, username)
+    security = security_of(tls, ca_file, certificate_file, key_file, sasl_mechanism, username)
     _tell(_run(kafka_topics.differences(event_log, replication=replication or None, security=security)))
 
 
@@ -92,9 +92,10 @@ def _tell(differences: list[str]) -> None:
     print("the topics are as the table says")
 
 
-def _security(
+def security_of(
     tls: bool, ca_file: str, certificate_file: str, key_file: str, mechanism: str, username: str
 ) -> Any:
+    """The bounds of our connection to the brokers; the password comes from the environment."""
     from sps.eventlog.kafka_security import KafkaSecurity
 
     password = os.environ.get(PASSWORD, "") if mechanism else ""

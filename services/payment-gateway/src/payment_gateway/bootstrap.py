@@ -155,7 +155,8 @@ class PaymentGateway:
         self.consumer.start(self._supervisor)
         run_worker(self._supervisor, "callbacks", self.callbacks)
         run_worker(self._supervisor, "payments", self.pay_in)
-        run_worker(self._supervisor, "orders", self.carry_out)
+        # Our register may be an old backup: nothing is sent before the chain has said what became of it.
+        run_worker(self._supervisor, "orders", self.carry_out, self.follower.caught_up)
         self.member.surveys.run("open", self._count_open, SURVEY_EVERY_S)
 
     def _hurry(self) -> None:

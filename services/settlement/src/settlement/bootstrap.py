@@ -18,6 +18,7 @@ from settlement.application.ports import RateSource
 from settlement.application.publish_orders import PublishOrders
 from settlement.application.publish_rates import PublishRates
 from settlement.application.take_stock import CountContracts, SumBooks
+from settlement.core.orders import open_orders
 from settlement.core.quotes import QuotePolicy
 from settlement.entrypoints.internal import internal_router
 from settlement.entrypoints.workers import run_rates, run_worker
@@ -93,6 +94,7 @@ class Settlement:
         )
         self._count_contracts: Final = CountContracts(self.follower, clock, self.metrics.contracts)
         self._supervisor: Final = self.member.supervisor
+        self._repeated = False
         self.server: Final = HttpServer(self._application(), settings.host, settings.port)
         self._steps: Final = Steps(
             self.monitor.start,
@@ -135,12 +137,19 @@ class Settlement:
         return self.member.ready()
 
     async def _work(self) -> None:
-        run_worker(self._supervisor, "orders", self.orders)
+        run_worker(self._supervisor, "orders", self.orders, self._orders_again)
         run_worker(self._supervisor, "quotes", self.quotes, self.follower.caught_up)
         run_rates(self._supervisor, self.rates, self.follower.caught_up, self._settings.rates_every_s)
         surveys = self.member.surveys
         surveys.run("books", SumBooks(BookReader(self.database), self.metrics.books), SURVEY_EVERY_S)
         surveys.run("contracts", self._count_contracts, SURVEY_EVERY_S)
+
+    async def _orders_again(self) -> None:
+        """Once after every start: whatever is open on the chain is put on the log again."""
+        await self.follower.caught_up()
+        if not self._repeated:
+            await self.orders.again(open_orders(self.follower.state))
+            self._repeated = True
 
     def _quoted(self) -> None:
         self.quotes.wake.set()

@@ -170,6 +170,11 @@ class OrderMetrics:
         self.published: Final = Counter(
             "sps_orders_published_total", "Orders appended to the event log", registry=registry
         )
+        self.repeated: Final = Counter(
+            "sps_orders_repeated_total",
+            "Orders published again after a start, because they are open on the chain",
+            registry=registry,
+        )
         self.unpublished: Final = Gauge(
             "sps_orders_unpublished", "Orders found waiting in the last round", registry=registry
         )

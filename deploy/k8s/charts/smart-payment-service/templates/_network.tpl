@@ -64,6 +64,12 @@
 {{- if and .fact.kafka .root.Values.consensusNode.peerCidrs }}
 {{ include "sps.toCidrs" (dict "cidrs" .root.Values.consensusNode.peerCidrs "ports" .root.Values.consensusNode.peerPorts) }}
 {{- end }}
+{{- with .root.Values.monitoring.traces }}
+{{- if and $.fact.kafka .endpoint .to }}
+- ports: [{port: {{ .port }}, protocol: TCP}]
+  to: {{- toYaml .to | nindent 4 }}
+{{- end }}
+{{- end }}
 {{- if and .fact.outside .root.Values.networkPolicy.internet.cidrs }}
 - ports: [{port: 443, protocol: TCP}]
   to:

@@ -13,6 +13,12 @@ log_level: {{ .root.Values.logLevel }}
 event_log: {{ include "sps.eventLog" .root | quote }}
 {{ include "sps.kafkaSettings" . }}
 genesis: /run/secrets/sps/genesis.json
+{{- with .root.Values.monitoring.traces }}
+{{- if .endpoint }}
+trace_endpoint: {{ .endpoint }}
+trace_share: {{ .share }}
+{{- end }}
+{{- end }}
 {{- $peers := include "sps.peers" .root }}
 {{- if ne $peers "[]" }}
 peers: {{ $peers }}

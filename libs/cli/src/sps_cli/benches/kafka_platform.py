@@ -34,15 +34,16 @@ async def measure(effort: Effort, told: Told) -> list[Figure]:
         told("starting Kafka and PostgreSQL")
         async with kafka(path) as broker, postgres(path) as database:
             told("starting nine processes")
-            async with _fleet(path / "state", broker, database) as (fleet, took_s):
+            async with fleet_on(path / "state", broker, database) as (fleet, took_s):
                 figures = [Figure(PART, "nine processes started, all ready", round(took_s, 2), "s", 1)]
                 return figures + await _deliveries(_Weighed(fleet, broker, database), effort, told)
 
 
 @asynccontextmanager
-async def _fleet(
+async def fleet_on(
     path: Path, broker: KafkaServer, database: PostgresServer
 ) -> AsyncIterator[tuple[Fleet, float]]:
+    """Nine processes on these servers, and the seconds until all were ready; nothing is left behind."""
     folder, servers = StateFolder(path), Servers(await event_log(broker), database.url)
     await refuse_databases(servers.postgres)
     folder.open(any_ports=True, servers=servers)

@@ -8,6 +8,7 @@ from typing import Final
 from sps_cli.documents.asyncapi import asyncapi
 from sps_cli.documents.chart_files import CHART, chart_files
 from sps_cli.documents.configuration import configuration
+from sps_cli.documents.cost import cost_page
 from sps_cli.documents.dashboards import DASHBOARDS
 from sps_cli.documents.dashboards.grafana import spelled
 from sps_cli.documents.machines_page import machines
@@ -24,6 +25,7 @@ DOCUMENTS: Final[Builders] = {
     "configuration.md": configuration,
     "metrics.md": metrics,
     "asyncapi.json": asyncapi,
+    "cost.md": cost_page,
     f"{OBSERVE}/rules/objectives.yaml": objectives,
     **{f"{OBSERVE}/dashboards/{dashboard.uid}.json": partial(spelled, dashboard) for dashboard in DASHBOARDS},
 }

@@ -52,6 +52,8 @@ GIVEN: Final = frozenset(
         "merchant_public_key",
         "app_cert",
         "root_cert",
+        "trace_endpoint",
+        "trace_share",
     }
 )
 """Settings that the chart gives itself, from keys of their own."""
@@ -240,6 +242,12 @@ _SHARED: Final[Json] = {
         podMonitor=_closed(enabled=_FLAG, interval=_NAMED, labels=_ref("texts")),
         rules=_LABELLED,
         dashboards=_LABELLED,
+        traces=_closed(
+            endpoint=_ref("url"),
+            share={"type": "number", "minimum": 0, "maximum": 1},
+            port=_ref("port"),
+            to=_ref("objects"),
+        ),
     ),
 }
 

@@ -1,6 +1,7 @@
 """What a seller can do with released money: convert it, cash it out."""
 
 import asyncio
+import hashlib
 import time
 from typing import Any, Final
 
@@ -85,8 +86,11 @@ class SellerMoney:
                 mine = await work.beneficiaries_of(asked.principal.merchant)
             if not any(row.commitment == beneficiary and row.provider == provider for row in mine):
                 raise Refusal("UNKNOWN_BENEFICIARY", "register the account with POST /v1/beneficiaries first")
-            payout = new_id(identifiers.PAYOUT, self._clock)
-            event = new_id(identifiers.EVENT, self._clock)
+            # Named by the request: repeated to a restored database that forgot it, it is the same payout.
+            cause = f"payout|{asked.principal.account}|{asked.key}|{asked.print_}".encode()
+            name = hashlib.sha256(cause).digest()
+            payout = identifiers.derived(identifiers.PAYOUT, name)
+            event = identifiers.derived(identifiers.EVENT, name)
             order = RequestPayout(
                 event, payout, asked.principal.merchant, wire(amount), provider, beneficiary
             )

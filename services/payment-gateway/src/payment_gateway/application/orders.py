@@ -22,8 +22,10 @@ from payment_gateway.application.register import (
 from payment_gateway.core.expected import check_payout, check_refund
 from payment_gateway.core.outcome import Outcome, Rejected, Unknown
 from payment_gateway.core.payout import (
+    Machine,
     Rules,
     Step,
+    adopt,
     answered,
     begin_look,
     begin_sending,
@@ -37,6 +39,7 @@ from payment_gateway.core.results import payout_result, refund_result
 from payment_gateway.core.units import to_provider
 from payment_gateway.core.words import reason_name
 from payment_gateway.metrics import GatewayMetrics
+from sps.escrow.state import Payout, Refund
 from sps.runtime.clock import Clock
 from sps.runtime.logs import get_logger
 from sps.runtime.probe import Probe
@@ -164,9 +167,24 @@ class CarryOut:
                         await self._register.claim_order(row, recover(row.machine, now_ms), None) is not None
                     )
                 case "send":
+                    known = self._settled_before(row, now_ms)
+                    if known is not None:
+                        return await self._register.claim_order(row, known, None) is not None
                     return await self._send(row, provider, rules)
                 case "look_up":
                     return await self._look_up(row, provider, rules)
+
+    def _settled_before(self, row: OrderRow, now_ms: int) -> Machine | None:
+        """What becomes of an order that has a result on the chain already; None: it is open there."""
+        order: Payout | Refund | None
+        if row.kind == "payout":
+            order = self._chain.payout(row.id)
+        else:
+            found = self._chain.refund(row.payment, row.id)
+            order = found[1] if found else None
+        if order is None or order.state == "ordered":
+            return None
+        return adopt(row.machine, order.state, order.reference, now_ms)
 
     async def _send(self, row: OrderRow, provider: PaymentProvider | None, rules: Rules) -> bool:
         prepared = await self._prepare(row, provider)

@@ -17,6 +17,8 @@ from payment_gateway.core.outcome import Absent, Accepted, Outcome, Rejected, Re
 State = Literal["ordered", "sending", "unknown", "accepted", "sent", "rejected", "returned", "manual"]
 Report = Literal["paid", "failed", "returned", "manual"]
 Act = Literal["send", "look_up", "recover"]
+Settled = Literal["held_by_provider", "paid", "failed", "returned", "manual"]
+"""What the chain says of an order that has had a result."""
 
 FINAL_STATES: Final = frozenset({"rejected", "returned"})
 
@@ -91,7 +93,7 @@ def next_act(machine: Machine, now_ms: int, rules: Rules) -> Act | None:
     if machine.state in FINAL_STATES or now_ms < machine.due_ms:
         return None
     if machine.state == "ordered":
-        return "recover" if _key_expired(machine, now_ms, rules) else "send"
+        return "recover" if _may_have_been_sent(machine, now_ms, rules) else "send"
     if machine.state == "sending":
         return "recover"
     return "look_up"
@@ -120,8 +122,26 @@ def begin_look(machine: Machine, now_ms: int, rules: Rules) -> Machine:
 
 
 def recover(machine: Machine, now_ms: int) -> Machine:
-    """The worker died while SENDING, or came back too late to send again: it is UNKNOWN."""
-    return replace(machine, state="unknown", fence=machine.fence + 1, due_ms=now_ms, looks=0)
+    """The worker died while SENDING, or came back too late to send: it is UNKNOWN."""
+    since_ms = machine.open_since_ms or now_ms
+    return replace(
+        machine, state="unknown", fence=machine.fence + 1, open_since_ms=since_ms, due_ms=now_ms, looks=0
+    )
+
+
+def adopt(machine: Machine, settled: Settled, reference: str, now_ms: int) -> Machine:
+    """The chain has a result that this register does not know: it is an old backup. Never sent again."""
+    states: dict[Settled, State] = {"paid": "sent", "failed": "rejected", "returned": "returned"}
+    return replace(
+        machine,
+        state=states.get(settled, "manual"),
+        fence=machine.fence + 1,
+        open_since_ms=now_ms,
+        due_ms=now_ms,
+        looks=0,
+        reference=machine.reference or reference,
+        reason="settled_before",
+    )
 
 
 def hurry(machine: Machine, now_ms: int) -> Machine:
@@ -196,6 +216,13 @@ def _absent(machine: Machine, now_ms: int, rules: Rules) -> Step:
     if now_ms < safe_ms:
         return Step(replace(_wait(machine, now_ms, rules), due_ms=safe_ms))
     return Step(replace(machine, state="ordered", due_ms=now_ms))
+
+
+def _may_have_been_sent(machine: Machine, now_ms: int, rules: Rules) -> bool:
+    """Our key for it has expired. Without a sending of ours it counts from when the order was due: this
+    register may be an old backup, and the one that was lost has sent since.
+    """
+    return _key_expired(machine, now_ms, rules) or now_ms >= machine.due_ms + rules.key_window_ms
 
 
 def _key_expired(machine: Machine, now_ms: int, rules: Rules) -> bool:

@@ -38,9 +38,15 @@ class OrderConsumer:
         for partition in range(TOPICS[PAYOUTS].partitions):
             supervisor.run(f"orders-{partition}", partial(self._run, partition))
 
+    async def _begin(self, partition: int) -> int:
+        """Where we were, unless the log ends before it: then it is another log, all of it new to us."""
+        following = await self._register.next_offset(partition)
+        start, end = await self._log.bounds(PAYOUTS, partition)
+        return following if following <= end else start
+
     async def _run(self, partition: int) -> None:
         """The register is asked for the offset once; after trouble the loop begins anew and asks again."""
-        following = await self._register.next_offset(partition)
+        following = await self._begin(partition)
         while True:
             try:
                 records = await self._log.read(

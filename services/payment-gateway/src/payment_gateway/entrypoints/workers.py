@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from sps.runtime.lifecycle import Supervisor
@@ -21,10 +22,14 @@ class Work(Protocol):
         """Do what is due; 0: nothing was."""
 
 
-def run_worker(supervisor: Supervisor, name: str, work: Work) -> None:
-    """Run the rounds for ever, under watch."""
+def run_worker(
+    supervisor: Supervisor, name: str, work: Work, begin: Callable[[], Awaitable[None]] | None = None
+) -> None:
+    """Run the rounds for ever, under watch; the first one after `begin` has returned."""
 
     async def forever() -> None:
+        if begin is not None:
+            await begin()
         while True:
             done = await work.round()
             if not done:

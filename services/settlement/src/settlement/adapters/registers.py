@@ -46,6 +46,16 @@ class SqlOrders:
                 .values(published_ms=self._clock.now_ms())
             )
 
+    async def reopen(self, orders: Sequence[str]) -> int:
+        row = payout_order.c
+        async with self._database.transaction() as connection:
+            found = await connection.execute(
+                update(payout_order)
+                .where(among(connection, row.id, orders), row.published_ms.is_not(None))
+                .values(published_ms=None)
+            )
+        return found.rowcount
+
 
 async def write_orders(connection: AsyncConnection, bodies: Sequence[tuple[str, bytes]]) -> None:
     """For the fold: orders by identifier with their signed bytes."""

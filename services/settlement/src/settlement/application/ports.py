@@ -119,3 +119,6 @@ class OrderRegister(Protocol):
 
     async def mark(self, orders: Sequence[StoredOrder]) -> None:
         """They are on the log."""
+
+    async def reopen(self, orders: Sequence[str]) -> int:
+        """These may be on no log any more; returns how many were thought to be."""

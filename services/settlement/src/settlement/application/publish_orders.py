@@ -36,6 +36,12 @@ class PublishOrders:
         self._tracing: Final = tracing
         self.wake: Final = asyncio.Event()
 
+    async def again(self, orders: Sequence[str]) -> None:
+        """Publish these once more: the log may have lost them, and whoever has read them takes them once."""
+        for at in range(0, len(orders), ROUND_MAX):
+            self._metrics.repeated.inc(await self._register.reopen(orders[at : at + ROUND_MAX]))
+        self.wake.set()
+
     async def round(self) -> int:
         """Publish the oldest open orders; returns how many."""
         self.wake.clear()

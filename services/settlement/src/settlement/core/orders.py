@@ -4,10 +4,12 @@ An order says what the chain decided, nothing more; the gateway checks it agains
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 from sps.chain.receipt import OK, Receipt
 from sps.chain.state import ChainState
+from sps.escrow.state import Payout, Refund
 from sps.transactions.orders import Order
 from sps.transactions.values import WireMoney
 
@@ -20,6 +22,13 @@ _REFUND_ACCOUNT: Final = "2310/"
 def orders_of(receipts: Sequence[Receipt], state: ChainState) -> list[Order]:
     """The orders of one executed block, in the order of its receipts."""
     return [order for receipt in receipts if receipt.code == OK for order in _orders_of(receipt, state)]
+
+
+def open_orders(state: ChainState) -> list[str]:
+    """Orders that have had no result yet, by identifier. One pass over the whole state."""
+    refunds = (each for contract in state.contracts.values() for each in contract.refunds)
+    orders: Iterator[Payout | Refund] = chain(state.payouts.values(), refunds)
+    return [each.id for each in orders if each.state == "ordered"]
 
 
 def _orders_of(receipt: Receipt, state: ChainState) -> Iterator[Order]:

@@ -94,6 +94,7 @@ SETTLEMENT: Final = Dashboard(
                     "ops",
                     (rate("sps_orders_signed_total", "kind"), "signed {{kind}}"),
                     (rate("sps_orders_published_total"), "published"),
+                    (rate("sps_orders_repeated_total"), "published again after a start"),
                 ),
                 show(
                     "Orders not published",
