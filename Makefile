@@ -9,7 +9,7 @@ PACKAGES := libs/common libs/cli services/contract-api services/consensus-node s
 SOURCES := $(wildcard libs/*/src) $(wildcard services/*/src)
 .DEFAULT_GOAL := help
 MINUTES ?= 30
-.PHONY: help install run demo servers test test-deploy storm check docs format simulate bench lock clean
+.PHONY: help install run demo servers test test-deploy storm check docs manifests format simulate bench lock clean
 
 help:  ## print this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,10 @@ $(VENV)/.installed: requirements/dev.txt $(addsuffix /pyproject.toml,$(PACKAGES)
 	@echo "installing the pinned packages into $(VENV) …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(addprefix -e ,$(PACKAGES))
+	@touch $@
+
+$(VENV)/.deploy: $(VENV)/.installed requirements/deploy.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/deploy.txt
 	@touch $@
 
 install: $(VENV)/.installed  ## make the virtual environment (done by every target that needs it)
@@ -39,7 +43,8 @@ test: check  ## all tests
 	@$(BIN)/pytest -n 3 --dist worksteal -m "not fleet and not deploy"
 	@$(BIN)/pytest -m fleet
 
-test-deploy: $(VENV)/.installed  ## charts, rules, dashboards and drills against real tools
+test-deploy: $(VENV)/.deploy  ## chart, rules, dashboards and drills against real tools; builds Helm and an API server once
+	@$(BIN)/sps tools fetch
 	@$(BIN)/pytest -m deploy
 
 storm: $(VENV)/.installed  ## MINUTES=30: random faults under load, over real servers; the books stay exact
@@ -50,6 +55,9 @@ check: $(VENV)/.installed  ## ruff, mypy, import-linter, tidy test, documents wi
 	@$(BIN)/mypy $(SOURCES)
 	@$(BIN)/lint-imports
 	@$(BIN)/pytest -q tests/architecture
+
+manifests: $(VENV)/.deploy  ## render the chart's values files to deploy/k8s/manifests
+	@$(BIN)/sps tools fetch && $(BIN)/sps tools manifests
 
 docs: $(VENV)/.installed  ## build the documents that follow from the code
 	@$(BIN)/sps docs build
@@ -65,7 +73,7 @@ bench: $(VENV)/.installed  ## measure, print and write build/bench.json
 	@mkdir -p build && $(BIN)/sps bench --out build/bench.json
 
 lock: $(VENV)/.installed  ## pin the requirements again, by hash, without the address of any registry
-	@cd requirements && for f in runtime build dev; do ../$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras \
+	@cd requirements && for f in runtime build dev deploy; do ../$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras \
 	  --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links -o $$f.txt $$f.in; done
 
 clean:  ## remove what was built, not the state of `make run`

@@ -10,7 +10,8 @@ import pytest
 
 from sps_cli.documents import configuration, metrics
 from sps_cli.documents.asyncapi import RECORDS
-from sps_cli.documents.catalogue import DOCUMENTS
+from sps_cli.documents.catalogue import DOCUMENTS, differing
+from sps_cli.documents.chart_files import CHART, copies
 from sps_cli.documents.machines import MACHINES
 from sps_cli.documents.mermaid import HEAD, check, diagrams_in
 
@@ -65,6 +66,16 @@ def test_a_built_document_is_as_the_code_says(name):
     path = DOCS / name
     assert path.is_file(), "run: sps docs build"
     assert path.read_text(encoding="utf-8") == DOCUMENTS[name](), "run: sps docs build"
+
+
+def test_the_built_files_of_the_chart_are_as_the_code_and_its_values_say():
+    assert differing(DOCS) == [], "run: sps docs build"
+
+
+def test_the_chart_has_no_rules_and_dashboards_but_those_of_deploy_observe():
+    chart = ROOT / CHART
+    there = {f"files/{path.parent.name}/{path.name}" for path in chart.glob("files/*/*")}
+    assert there == copies(chart).keys()
 
 
 def test_every_document_that_the_sources_name_exists():

@@ -24,6 +24,10 @@ app.add_typer(docs_app, name="docs")
 servers_app = typer.Typer(help="Kafka and PostgreSQL of one's own, without containers.")
 app.add_typer(servers_app, name="servers")
 app.add_typer(topics_app, name="topics")
+tools_app = typer.Typer(no_args_is_help=True, help="Programs of others that the tests of deployment need.")
+app.add_typer(tools_app, name="tools")
+kubernetes_app = typer.Typer(no_args_is_help=True, help="An installation on Kubernetes.")
+app.add_typer(kubernetes_app, name="kubernetes")
 app.add_typer(chain_app, name="chain")
 app.add_typer(node_app, name="node")
 
@@ -176,6 +180,46 @@ def servers_fetch() -> None:
     from sps_cli.servers.command import fetch
 
     raise typer.Exit(fetch())
+
+
+@tools_app.command("fetch")
+def tools_fetch(
+    modules: Annotated[Path, typer.Option(file_okay=False, help="Our own modules of Go.")] = Path(
+        "deploy/tools"
+    ),
+) -> None:
+    """Build Helm and an API server of Kubernetes into the cache, fetch operators' kinds; minutes, once."""
+    from sps_cli.tools.command import fetch_all
+
+    raise typer.Exit(fetch_all(modules))
+
+
+@tools_app.command("manifests")
+def tools_manifests(
+    root: Annotated[Path, typer.Option(file_okay=False, help="The root of the repository.")] = Path(),
+) -> None:
+    """Render the chart's values files to plain manifests."""
+    from sps_cli.tools.manifests import write_manifests
+
+    raise typer.Exit(write_manifests(root))
+
+
+@kubernetes_app.command("secrets")
+def kubernetes_secrets(
+    folder: Annotated[
+        Path, typer.Argument(file_okay=False, help="The installation's safe; made once, then kept.")
+    ],
+    network: Annotated[
+        str, typer.Option(help="Begin a new chain of this name; none: somebody else's chain.")
+    ] = "",
+    namespace: Annotated[
+        str, typer.Option(help="Where the release will be, for the validators' addresses.")
+    ] = "default",
+) -> None:
+    """Make the Secrets that rendered objects on standard input want, and name those that only you know."""
+    from sps_cli.kubernetes.command import run
+
+    raise typer.Exit(run(folder, network, namespace))
 
 
 @app.command()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from sps_cli.documents.asyncapi import asyncapi
+from sps_cli.documents.chart_files import CHART, chart_files
 from sps_cli.documents.configuration import configuration
 from sps_cli.documents.cost import cost_page
 from sps_cli.documents.dashboards import DASHBOARDS
@@ -17,7 +18,9 @@ from sps_cli.documents.objectives import objectives
 OBSERVE: Final = "../deploy/observe"
 """Beside the folder of the documents."""
 
-DOCUMENTS: Final[dict[str, Callable[[], str]]] = {
+Builders = dict[str, Callable[[], str]]
+
+DOCUMENTS: Final[Builders] = {
     "machines.md": machines,
     "configuration.md": configuration,
     "metrics.md": metrics,
@@ -30,18 +33,31 @@ DOCUMENTS: Final[dict[str, Callable[[], str]]] = {
 
 
 def write(folder: Path) -> list[str]:
-    """Write all documents; the names of those that were new or different."""
-    changed = differing(folder)
+    """Write all documents; the names of those that were new or different. The chart's are copies of some."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in changed:
+    return _write(folder, DOCUMENTS) + _write(folder, _of_the_chart(folder))
+
+
+def _write(folder: Path, builders: Builders) -> list[str]:
+    changed = {name: build() for name, build in builders.items() if _text(folder / name) != build()}
+    for name, text in changed.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(DOCUMENTS[name](), encoding="utf-8")
-    return changed
+        (folder / name).write_text(text, encoding="utf-8")
+    return list(changed)
 
 
 def differing(folder: Path) -> list[str]:
     """The names of documents that are missing or are not what the code says now."""
-    return [name for name, build in DOCUMENTS.items() if _text(folder / name) != build()]
+    return [
+        name for name, build in (DOCUMENTS | _of_the_chart(folder)).items() if _text(folder / name) != build()
+    ]
+
+
+def _of_the_chart(folder: Path) -> Builders:
+    """The built files of the chart, where it lies beside the folder of the documents."""
+    chart = folder.parent / CHART
+    built = chart_files(chart) if chart.is_dir() else {}
+    return {str(Path("..", CHART, name)): build for name, build in built.items()}
 
 
 def _text(path: Path) -> str | None:

@@ -1,8 +1,13 @@
-"""Private keys as files: 32 bytes in hex, readable by their owner alone, made once and never overwritten."""
+"""Private keys as files: 32 bytes in hex, readable by their owner alone, made once and never overwritten.
+
+A key may also be mounted: a file of root that our own group may read and nobody else (a Kubernetes Secret
+under `fsGroup`, which cannot be owned by anybody but root).
+"""
 
 import os
 import secrets
 import stat
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +16,8 @@ from sps.signing import KEY_BYTES, Signer
 
 _MODE: Final = 0o600
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_MOUNTED: Final = stat.S_IRUSR | stat.S_IRGRP
+ROOT: Final = 0
 
 
 class BadKeyFile(Refusal):
@@ -28,7 +35,7 @@ def load_or_create_seed(path: Path) -> bytes:
 
 def load_seed(path: Path) -> bytes:
     """Return the seed of an existing file; refuse a file that others may read."""
-    if path.stat().st_mode & _OTHERS:
+    if is_open(path.stat(), os.geteuid(), {os.getegid(), *os.getgroups()}):
         raise BadKeyFile("KEY_FILE_OPEN", f"others may read {path}: chmod 600 it, and think about a new key")
     try:
         seed = bytes.fromhex(path.read_text("ascii").strip())
@@ -37,6 +44,14 @@ def load_seed(path: Path) -> bytes:
     if len(seed) != KEY_BYTES:
         raise BadKeyFile("KEY_FILE_BAD", f"{path} does not hold 64 hex digits")
     return seed
+
+
+def is_open(status: os.stat_result, user: int, groups: Collection[int]) -> bool:
+    """Whether others than this process may read the file."""
+    if not status.st_mode & _OTHERS:
+        return False
+    mounted = stat.S_IMODE(status.st_mode) == _MOUNTED and status.st_uid == ROOT
+    return not (mounted and ROOT not in (user, status.st_gid) and status.st_gid in groups)
 
 
 def load_signer(path: Path) -> Signer:

@@ -1,0 +1,1 @@
+"""Secrets and the genesis document of an installation on Kubernetes, from its rendered objects."""

@@ -1,0 +1,1 @@
+"""Programs of others for tests of deployment: built by Go once, at fixed versions, kept in the cache."""
