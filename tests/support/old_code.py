@@ -21,7 +21,10 @@ def sources(folder: Path) -> str:
     words = ("git", "archive", "--format=tar", OLD, "libs", "services")
     done = subprocess.run(words, cwd=ROOT, capture_output=True, timeout=GIT_S, check=False)  # noqa: S603 our own words
     if done.returncode:
-        pytest.skip(f"no earlier commit to upgrade from: {done.stderr.decode().strip()}")
+        why = done.stderr.decode().strip()
+        pytest.fail(
+            f"no commit {OLD} to upgrade from; git fetch --unshallow, or name one by SPS_OLD_COMMIT: {why}"
+        )
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
     return os.pathsep.join(str(each) for each in sorted(folder.glob("*/*/src")))
