@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from sps.runtime import database as module
+from sps.runtime import database_engine
 from sps.runtime.database import CancelledAfterCommit, Database, DatabaseTrouble, on_commit
 from sps.runtime.database_engine import BUSY_MS
 from sps.runtime.errors import is_trouble
@@ -219,3 +222,60 @@ async def test_the_database_works_on_after_many_cancelled_readers(database: Data
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert await asyncio.wait_for(written(database), 2) == set()
+
+
+async def test_after_stop_no_thread_of_sqlite_is_left_to_speak_to_a_loop_that_may_be_closed(
+    embedded: Database,
+) -> None:
+    before = set(threading.enumerate())
+    count = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n")
+
+    async def asks() -> None:
+        async with embedded.reading() as connection:
+            await connection.execute(count)  # for ever
+
+    task = asyncio.create_task(asks())
+    await asyncio.sleep(0.2)  # long enough to be at the statement
+    assert set(threading.enumerate()) - before
+    task.cancel()
+    begun = time.monotonic()
+    await embedded.stop()
+    assert time.monotonic() - begun < module.STOP_S
+    assert not set(threading.enumerate()) - before
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 1)
+
+
+@pytest.mark.parametrize("writes", [True, False])
+async def test_after_stop_who_held_a_connection_is_told(embedded: Database, writes) -> None:
+    before = set(threading.enumerate())
+
+    async def holds_on() -> None:
+        async with embedded.transaction() if writes else embedded.reading() as connection:
+            await embedded.stop()
+            assert not set(threading.enumerate()) - before
+            await connection.execute(text("SELECT 1"))
+
+    with pytest.raises(DatabaseTrouble):
+        await holds_on()
+
+
+async def test_stop_waits_for_a_connection_that_is_being_made_and_then_there_are_no_more(
+    embedded: Database, monkeypatch
+) -> None:
+    before = set(threading.enumerate())
+
+    def slowly(self, *words, **more) -> None:
+        time.sleep(0.2)
+        sqlite3.Connection.__init__(self, *words, **more)
+
+    monkeypatch.setattr(database_engine._LettingGo, "__init__", slowly, raising=False)
+    task = asyncio.create_task(written(embedded))
+    await asyncio.sleep(0.05)
+    task.cancel()
+    await embedded.stop()
+    assert not set(threading.enumerate()) - before
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(DatabaseTrouble):
+        await written(embedded)

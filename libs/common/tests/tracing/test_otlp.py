@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 import time
 
 import pytest
@@ -22,6 +23,17 @@ SLACK_S = 2.0
 @pytest.fixture(autouse=True)
 def soon(monkeypatch):
     monkeypatch.setattr(otlp, "EVERY_S", 0.05)
+    monkeypatch.setattr(otlp, "EXPORT_S", 2.0)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_to_the_next_test():
+    """A thread that still tries to send draws random numbers in the middle of somebody else's test."""
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        thread.join(2.0 + SLACK_S)
+        assert not thread.is_alive(), thread.name
 
 
 class Desk:

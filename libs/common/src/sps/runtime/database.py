@@ -28,6 +28,7 @@ from sps.runtime.database_engine import (
     DEFAULT,
     DatabaseLimits,
     SilentRollback,
+    cut_off,
     make_engine,
     manner_of,
 )
@@ -72,8 +73,9 @@ class Database:
         self._turn: Final = asyncio.Lock() if self._dialect == "sqlite" else None
         self._open: Final[WeakSet[Any]] = WeakSet()
         self._left: Final[set[asyncio.Future[None]]] = set()
-        if self._dialect == "postgresql":
-            event.listen(self._engine.sync_engine, "connect", self._opened)
+        self._beginning: Final[set[asyncio.Task[Any] | None]] = set()
+        self._stopped = False
+        event.listen(self._engine.sync_engine, "connect", self._opened)
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -93,15 +95,17 @@ class Database:
         await _to_the_end(_give_up(connection, broken=False))
 
     async def stop(self) -> None:
-        """Close all connections, within `STOP_S`, also when the server does not answer."""
+        """Close all connections, within `STOP_S`, also when the server does not answer. For good."""
+        self._stopped = True
         try:
             async with asyncio.timeout(STOP_S):
+                while beginning := {task for task in self._beginning if task is not None}:
+                    await asyncio.wait(beginning)
                 await self._engine.dispose()
         except (OSError, DBAPIError):  # TimeoutError among them
             pass
         finally:
-            for driver in tuple(self._open):
-                driver.terminate()
+            await cut_off(self._dialect, tuple(self._open))
 
     def _opened(self, connection: Any, _record: Any) -> None:
         self._open.add(connection.driver_connection)
@@ -122,6 +126,16 @@ class Database:
             self._turn.release()
 
     async def _begin(self, *, writes: bool) -> AsyncConnection:
+        if self._stopped:
+            raise DatabaseTrouble("the database is closed: this process is ending")
+        task = asyncio.current_task()
+        self._beginning.add(task)
+        try:
+            return await self._begun(writes=writes)
+        finally:
+            self._beginning.discard(task)
+
+    async def _begun(self, *, writes: bool) -> AsyncConnection:
         connection = self._engine.connect()
         try:
             await connection.start()

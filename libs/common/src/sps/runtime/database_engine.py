@@ -4,8 +4,10 @@ PostgreSQL's own bounds (statement, lock, idle in a transaction) end what a livi
 server that does not answer at all is left after `DatabaseLimits.answer_s`, by our own clock.
 """
 
+import asyncio
 import contextlib
 import sqlite3
+import threading
 import time
 from typing import Any, Final
 
@@ -25,6 +27,9 @@ IDLE_S: Final = 5.0
 PING_S: Final = 2.0
 FAREWELL_S: Final = 0.5
 """How long a server may take to let a connection go in good order; then the socket is closed."""
+THREAD_S: Final = 0.5
+"""How long the thread of a connection to SQLite may take to end, once its statement is interrupted."""
+THREAD_LOOK_S: Final = 0.002
 GONE_CLIENT_S: Final = 5
 """How often a server looks, in the middle of a statement, whether its client is still there."""
 KEEPALIVE_S: Final = 10
@@ -91,6 +96,15 @@ def manner_of(dialect: str, *, writes: bool) -> dict[str, Any]:
     if dialect == "sqlite":
         return {WRITES: writes}
     return {} if writes else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+
+
+async def cut_off(dialect: str, drivers: tuple[Any, ...]) -> None:
+    """End these connections whatever they are doing, and without a word; those that are closed stay so."""
+    for driver in drivers:
+        if dialect == "postgresql":
+            driver.terminate()
+        else:
+            await _sqlite_cut_off(driver)
 
 
 def answer_s_of(connection: AsyncConnection) -> float:
@@ -192,3 +206,20 @@ def _sqlite_begin(connection: Any) -> None:
     writes = connection.get_execution_options().get(WRITES, True)
     # A writer that begins as a reader can fail in the middle; so it takes the lock first.
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+async def _sqlite_cut_off(driver: Any) -> None:
+    """End its statement and its thread: left alone it would one day answer to a loop that is closed."""
+    with contextlib.suppress(ValueError, sqlite3.Error):  # closed
+        await driver.interrupt()
+    thread = driver._thread  # noqa: SLF001 the driver has no other way to tell when it has ended
+    if not await _ends(thread):  # whoever holds it does not close it; both at once would hang
+        driver.stop()
+        await _ends(thread)
+
+
+async def _ends(thread: threading.Thread) -> bool:
+    end = time.monotonic() + THREAD_S
+    while thread.is_alive() and time.monotonic() < end:  # noqa: ASYNC110 a thread's end has no event
+        await asyncio.sleep(THREAD_LOOK_S)
+    return not thread.is_alive()
