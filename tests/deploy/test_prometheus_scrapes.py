@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import subprocess
+import time
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -67,6 +68,14 @@ class Prometheus:
         assert len(found) < 2, found
         return float(found[0]["value"][1]) if found else None
 
+    async def drawn(self, expression):
+        """How many series a panel over the last two minutes would show."""
+        now = time.time()
+        words = {"query": expression, "start": now - 120, "end": now, "step": 5}
+        answer = (await self._client.get(f"{self._url}/api/v1/query_range", params=words)).json()
+        assert answer["status"] == "success", (expression, answer)
+        return len(answer["data"]["result"])
+
     async def is_(self, expression, wanted):
         found = await self.value(expression)
         return "" if found == wanted else f"{expression} is {found}, not {wanted}"
@@ -97,6 +106,21 @@ async def scraped(process, path, client):
         server.wait(20)
 
 
+def panels():
+    """(dashboard and title, expression) of all that Grafana would ask Prometheus for."""
+    for path in sorted(OBSERVE.glob("dashboards/*.json")):
+        for panel in json.loads(path.read_bytes())["panels"]:
+            for target in panel.get("targets", ()):
+                yield f"{path.stem}: {panel['title']}", target["expr"].replace("$__rate_interval", "1m")
+
+
+async def every_panel_can_be_drawn(prometheus):
+    """No expression fails on living series, as one that matches many with many would; most have something to show."""
+    found = {(title, expression): await prometheus.drawn(expression) for title, expression in panels()}
+    empty = sorted({title for (title, _), points in found.items() if not points})
+    assert len(empty) < len(found) / 4, empty
+
+
 async def test_the_rules_give_the_numbers_that_the_load_made(tmp_path):
     process = Process(tmp_path / "platform")
     await process.start()
@@ -125,5 +149,6 @@ async def test_the_rules_give_the_numbers_that_the_load_made(tmp_path):
             assert events
             volume = await prometheus.value('job:sps_http_requests:rate1h{job="contract-api"}')
             assert volume
+            await every_panel_can_be_drawn(prometheus)
     finally:
         await process.stop()

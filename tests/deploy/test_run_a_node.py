@@ -114,6 +114,8 @@ async def network(folder, kafka, postgres, seat):
     genesis = folder.genesis()
     members = tuple(seat if member.name == FOREIGN else member for member in genesis.validators)
     folder.genesis_path.write_bytes(genesis_bytes(msgspec.structs.replace(genesis, validators=members)))
+    for name in WANTED:  # of whoever used this server before
+        await postgres.drop_database(name)
     await create_databases(servers.postgres)
     await apply_topics(servers.event_log)
     fleet = Fleet(folder, on_servers(folder, servers))

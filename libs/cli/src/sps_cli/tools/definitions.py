@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from sps.runtime.errors import Refusal, Trouble
 from sps_cli.servers.cache import cache_folder, whole
+from sps_cli.tools.go_tools import go_program
 
 FETCH_S: Final = 600.0
 SAID_CHARACTERS: Final = 3_000
@@ -67,7 +68,8 @@ def _folder_of(wanted: Definitions, modules: Path) -> str:
 
 def _from_go(wanted: Definitions, modules: Path, folder: Path) -> None:
     del modules
-    said = json.loads(_run("go", ["mod", "download", "-json", f"{wanted.module}@v{wanted.version}"], folder))
+    words = ["mod", "download", "-json", f"{wanted.module}@v{wanted.version}"]
+    said = json.loads(_run(go_program(), words, folder))
     if said.get("Sum") != wanted.digest:
         raise Trouble(f"{wanted.label} is not what it was: {said.get('Sum')} instead of {wanted.digest}")
     for name in wanted.files:
@@ -100,7 +102,6 @@ def _java() -> str:
 
 
 _PACKAGES: Final = {
-    "go": "Go 1.26 or later, which Debian's golang may not be",
     "java": "21 or later: make test-deploy installs one",
     "mvn": "apt-get install maven",
 }

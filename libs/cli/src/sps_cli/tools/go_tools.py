@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -95,7 +96,7 @@ def _build(tool: Tool, modules: Path, folder: Path) -> None:
     environment = os.environ | {"GOBIN": str(folder), "CGO_ENABLED": "0"}
     try:
         done = subprocess.run(  # noqa: S603 our own words
-            [_go(), *words],
+            [go_program(), *words],
             capture_output=True,
             text=True,
             timeout=BUILD_S,
@@ -109,8 +110,9 @@ def _build(tool: Tool, modules: Path, folder: Path) -> None:
         raise Trouble(f"{tool.label} was not built:\n{(done.stdout + done.stderr)[-SAID_CHARACTERS:]}")
 
 
-def _go() -> str:
-    path = shutil.which("go")
+def go_program() -> str:
+    """The compiler that `make test-deploy` installs beside Python, else the machine's. Refusal `NO_GO`."""
+    path = shutil.which("go", path=str(Path(sys.executable).parent)) or shutil.which("go")
     if path is None:
-        raise Refusal("NO_GO", "building the tools needs Go 1.26 or later (`go` is not on the path)")
+        raise Refusal("NO_GO", "building the tools needs Go 1.26: `make test-deploy` installs it")
     return path
