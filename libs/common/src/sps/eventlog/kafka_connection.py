@@ -30,7 +30,7 @@ _BROKEN: Final = (
     KafkaError,
     ValueError,
     AssertionError,  # the library asserts what a broker answers while one logs in
-    NotImplementedError,  # the library raises it when a broker speaks only newer versions
+    NotImplementedError,  # aiokafka's word for a broker whose versions it does not speak
     struct.error,
 )
 

@@ -116,7 +116,7 @@ def answer_s_of(connection: AsyncConnection) -> float:
 # --- PostgreSQL -------------------------------------------------------------------------------------
 
 
-class _Honest(asyncpg.Connection):  # type: ignore[misc]  # the driver has no types
+class _Honest(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no py.typed: its classes are Any
     """Says when a COMMIT was a rollback, and makes no long farewells.
 
     PostgreSQL answers the COMMIT of a transaction in which a statement failed with ROLLBACK, and no error.

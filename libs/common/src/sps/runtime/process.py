@@ -53,7 +53,7 @@ def run(name: str, kind: type[Settings], build: Callable[..., Awaitable[Service]
 
     `build(settings, log=log)`, or `build(settings)` for settings that use no event log.
     """
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # the library left this one without types
+    disable_created_metrics()
     logging.captureWarnings(True)
     try:
         settings = load_settings(kind)

@@ -84,7 +84,7 @@ class OtlpTracer:
         done, loop = asyncio.Event(), asyncio.get_running_loop()
 
         def finish() -> None:
-            self._processor.shutdown()  # type: ignore[no-untyped-call]  # the library left this one without types
+            self._processor.shutdown()
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(done.set)
 
