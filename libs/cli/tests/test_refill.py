@@ -7,9 +7,10 @@ from little_chain import LittleChain
 
 from sps.chain.batch import decode_batch, digest
 from sps.eventlog.memory import MemoryLog
+from sps.eventlog.port import LogTrouble
 from sps.eventlog.topics import BLOCKS, TOPICS, TRANSACTIONS
 from sps.runtime.errors import Refusal
-from sps_cli.refill import Refill, Refilled
+from sps_cli.refill import PASSES_MAX, Refill, Refilled
 
 
 class Validator:
@@ -82,3 +83,45 @@ async def test_a_validator_that_invents_puts_nothing_on_the_log(world, empty):
     with pytest.raises(Refusal, match="no validator gave a block"):
         await Refill(genesis, empty, liar).run()
     assert await all_of(empty, BLOCKS) == []
+
+
+class Deceived(MemoryLog):
+    """Takes the first append for a repetition of somebody else's: refuses it, or says that it is there already."""
+
+    def __init__(self, refuses):
+        super().__init__()
+        self._first, self._refuses = True, refuses
+
+    async def append(self, topic, partition, records):
+        if not self._first:
+            return await super().append(topic, partition, records)
+        self._first = False
+        if self._refuses:
+            raise LogTrouble("the broker says OutOfOrderSequenceNumber (45)")
+        return 0
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+async def test_what_a_broker_took_for_somebody_elses_is_put_back_after_another_look(world, refuses):
+    genesis, _, blocks, batches = world
+    log = Deceived(refuses)
+    await log.start()
+    await Refill(genesis, log, Validator(blocks, batches)).run()
+    assert await all_of(log, BLOCKS) == blocks
+    assert {digest(decode_batch(raw).header) for raw in await all_of(log, TRANSACTIONS)} == set(batches)
+
+
+async def test_a_log_that_never_takes_anything_is_trouble_after_the_last_look(world, monkeypatch):
+    genesis, _, blocks, batches = world
+    log = Deceived(refuses=True)
+    await log.start()
+    tries = []
+
+    async def never(*_record):
+        tries.append(1)
+        raise LogTrouble("away")
+
+    monkeypatch.setattr(log, "append", never)
+    with pytest.raises(LogTrouble):
+        await Refill(genesis, log, Validator(blocks, batches)).run()
+    assert len(tries) == PASSES_MAX

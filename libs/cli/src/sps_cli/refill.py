@@ -33,6 +33,8 @@ READ_RECORDS: Final = 500
 BLOCKS_AT_ONCE: Final = 256
 APPEND_BYTES_MAX: Final = 768 * 1024
 """Records appended in one call; at least one."""
+PASSES_MAX: Final = 5
+"""How often the log is looked through again: after trouble, and until a pass finds nothing missing."""
 KEY_BYTES: Final = 8
 
 Told = Callable[[str], None]
@@ -47,7 +49,11 @@ class Refilled(Struct, frozen=True):
 
 
 class Refill:
-    """One pass over the chain; `source` gives blocks and batches, `log` is what they are put on."""
+    """`source` gives blocks and batches, `log` is what they are put on.
+
+    An empty broker gives the numbers of producers out from 0 again, and may take a batch of ours for one of a
+    process that lives on: refused, or acknowledged and not written. So what counts is another look.
+    """
 
     def __init__(self, genesis: Genesis, log: EventLog, source: BlockSource) -> None:
         self._genesis: Final = genesis
@@ -60,6 +66,22 @@ class Refill:
 
     async def run(self, told: Told = lambda _: None) -> Refilled:
         """Raises `Refusal` NO_BLOCKS when no validator gives a block, `LogTrouble` when the log is away."""
+        height = 0
+        for left in reversed(range(PASSES_MAX)):
+            before = self._blocks, self._batches
+            try:
+                height = await self._pass(told)
+            except LogTrouble as trouble:
+                if not left:
+                    raise
+                told(f"{trouble}; looking at what the log holds now")
+                continue
+            if before == (self._blocks, self._batches):
+                break
+        return Refilled(height, self._blocks, self._batches)
+
+    async def _pass(self, told: Told) -> int:
+        """Put back what a look finds missing; the newest final height."""
         await self._look(told)
         nowhere = MemoryLog()
         await nowhere.start()
@@ -75,7 +97,7 @@ class Refill:
             told(f"height {height}: {self._blocks} blocks and {self._batches} batches put back")
         if not height:
             raise Refusal("NO_BLOCKS", "no validator gave a block; are their addresses right, do they run?")
-        return Refilled(height, self._blocks, self._batches)
+        return height
 
     async def _look(self, told: Told) -> None:
         """What the log holds already. Rubbish that others wrote does not count."""
