@@ -1,6 +1,7 @@
 """Programs of others: each has a place in the cache by what it is made of, and a missing one says what to do."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,12 @@ from sps_cli.tools.go_tools import HELM_3, HELM_4, fetch, tool_path
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("SPS_CACHE", str(tmp_path))
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def _nothing_beside_python(tmp_path, monkeypatch):
+    """`make test-deploy` installs a compiler there."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
 
 
 def built(tool, modules):
@@ -63,8 +70,14 @@ def test_a_module_of_ours_is_part_of_what_a_tool_is_made_of(tmp_path):
     assert built(tool, modules) != first
 
 
-def test_without_go_the_command_says_what_is_missing(tmp_path, monkeypatch):
+@pytest.fixture
+def _bare(tmp_path, monkeypatch):
+    """A machine without a compiler."""
     monkeypatch.setenv("PATH", str(tmp_path))
+
+
+@pytest.mark.usefixtures("_bare")
+def test_without_go_the_command_says_what_is_missing(tmp_path):
     result = CliRunner().invoke(app, ["tools", "fetch", "--modules", str(tmp_path)])
     assert result.exit_code == 1
     assert "needs Go" in result.output or "needs Go" in str(result.exception)
@@ -104,11 +117,11 @@ def test_kinds_that_are_not_what_they_were_are_refused_and_not_kept(tmp_path):
         definition_files(other, tmp_path)
 
 
+@pytest.mark.usefixtures("_bare")
 @pytest.mark.parametrize("wanted", DEFINITIONS, ids=lambda wanted: wanted.label)
-def test_kinds_that_are_missing_are_named_with_the_command_that_gets_them(wanted, monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_kinds_that_are_missing_are_named_with_the_command_that_gets_them(wanted):
     modules = Path(__file__).parents[3] / "deploy" / "tools"
     with pytest.raises(Refusal, match=wanted.label):
         definition_files(wanted, modules)
-    with pytest.raises(Refusal, match=r"`(go|mvn)`"):
+    with pytest.raises(Refusal, match=r"`make test-deploy`|apt-get install maven"):
         fetch_definitions(wanted, modules)
