@@ -258,6 +258,7 @@ class Nobody:
 
 async def test_the_empty_log_is_refilled_from_the_nodes_and_a_second_time_changes_nothing(fleet, times):
     arena = fleet.arena
+    await fleet.load.next_end(0.0, UP_S)  # there is something to lose
     await lose_kafka(arena)
     await quiet(fleet)
     genesis = arena.folder.genesis()

@@ -1,7 +1,6 @@
 """What an operator does in a drill: loses a database or a broker, takes a backup, restores it; and the clock."""
 
 import asyncio
-import shutil
 import subprocess
 import sys
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
+from empty_broker import replaced
 from sqlalchemy import text
 
 from sps.runtime.database import Database
@@ -78,11 +78,8 @@ async def restore(arena, service: str, file: Path) -> None:
 
 
 async def lose_kafka(arena) -> None:
-    """The broker dies with everything that it kept; an empty one comes in its place and gets its topics."""
-    await arena.kafka.kill()
-    shutil.rmtree(arena.kafka.folder / "data")
-    arena.kafka._child = None  # so that its folder is formatted as at the first start
-    await arena.kafka.start()
+    """An empty broker comes in its place and gets its topics."""
+    await replaced(arena.kafka)
     await apply_topics(arena.fleet.wiring.backends.event_log)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from empty_broker import replaced
 from guarded_kafka import PASSWORD, SCRAM, USERNAME, Authority, GuardedKafka
 from msgspec import structs
 from prometheus_client import CollectorRegistry
@@ -250,6 +251,27 @@ async def test_what_a_given_up_append_left_on_its_way_is_refused_once_the_next_o
     assert found in (["a", "b", "c"], ["a", "c"])  # whether it had arrived is what nobody knew
     await log.stop()
     await proxy.stop()
+
+
+async def test_an_empty_broker_does_not_take_one_producer_for_another(
+    server: GuardedKafka, kafka_prefix: str
+) -> None:
+    """It gives the ids out from the first again, and takes a number that it has seen for a repetition."""
+    address = f"kafka://{server.address}?prefix={kafka_prefix}"
+    old = await opened(server.address, kafka_prefix)
+    await old.append(BLOCKS, 0, [NewRecord(b"", b"lost")])
+    await replaced(server)
+    await kafka_topics.apply(address, replication=1, topics=USED)
+    new = await opened(server.address, kafka_prefix)
+    await new.append(BLOCKS, 0, [NewRecord(b"", b"a")])
+    mine, its = old._writers[BLOCKS, 0], new._writers[BLOCKS, 0]
+    assert its._producer is not None
+    mine._producer = its._producer  # as it would be, had both been the first to ask
+    assert await old.append(BLOCKS, 0, [NewRecord(b"", b"b")]) == 1
+    assert await new.append(BLOCKS, 0, [NewRecord(b"", b"c")]) == 2
+    assert await values(new, BLOCKS, 0) == ["a", "b", "c"]
+    await old.stop()
+    await new.stop()
 
 
 async def test_a_lost_answer_does_not_write_twice_when_it_is_repeated_in_time(

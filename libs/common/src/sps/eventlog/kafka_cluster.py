@@ -201,6 +201,8 @@ class Line:
         """The open connection. Raises `LogTrouble`."""
         link = self._link
         if link is None or not link.alive:
+            if link is not None:
+                self._cluster.stale()  # whoever answers now may be another
             self.cut()
             broker = await self._cluster.leader(self._topic, self._partition)
             link = self._link = await self._cluster.dial(broker)

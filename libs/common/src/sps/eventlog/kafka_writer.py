@@ -72,6 +72,7 @@ class PartitionWriter:
         self._bytes = 0
         self._sender: asyncio.Task[None] | None = None
         self._producer: Producer | None = None
+        self._topic_id: tuple[int, int] | None = None
         self._trouble = ""
 
     async def append(self, records: Sequence[NewRecord]) -> int:
@@ -141,6 +142,9 @@ class PartitionWriter:
         batch = b""
         while True:
             try:
+                await self._line.ready()
+                if self._is_made_anew() and batch:
+                    break
                 self._producer = self._producer or await self._new_producer()
                 batch = batch or build(self._topic, records, self._producer)
                 request = ask_produce(self._name, self._partition, batch, BROKER_S)
@@ -156,6 +160,15 @@ class PartitionWriter:
                 self._refused(answer.code)
             self._cluster.stale()
             await asyncio.sleep(RETRY_S)
+        raise LogTrouble("the topic was made anew meanwhile")
+
+    def _is_made_anew(self) -> bool:
+        """Then we have no number any more: an empty broker gives them out from the first again, to others."""
+        before, self._topic_id = self._topic_id, self._cluster.identity(self._name)
+        if before in {None, self._topic_id}:
+            return False
+        self._producer = None
+        return True
 
     async def _new_producer(self) -> Producer:
         code, number, epoch = producer_id(await self._line.ask(ask_producer_id(), ANSWER_S))
