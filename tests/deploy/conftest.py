@@ -7,12 +7,15 @@ which rows it stands for; one that it does not have stands for all.
 import time
 from collections import defaultdict
 from contextlib import contextmanager
+from functools import cache
 from typing import Final
 
 import pytest
 from api_server import ApiServer
-from chart_kit import CI, HELMS, KUBERNETES, SERVED
+from chart_kit import CI, HELMS, KUBERNETES, ROOT, SERVED, component_of, read, rendered, workloads
 from operator_kinds import definitions
+
+from sps_cli.tools.manifests import MANIFESTS
 
 STEPS: Final = ("render", "schema", "policy", "install", "upgrade", "rollback", "uninstall")
 LIVE: Final = frozenset({"install", "upgrade", "rollback", "uninstall"})
@@ -23,6 +26,29 @@ _results: Final[dict[tuple[Row, str], set[str]]] = defaultdict(set)
 
 
 KNOWN_S: Final = 60.0
+
+
+@cache
+def _pods():
+    """Read from the committed manifests, so that nothing has to be rendered to collect the tests."""
+    return [
+        (values, component_of(each))
+        for values in CI
+        for each in workloads(read((ROOT / MANIFESTS / f"{values}.yaml").read_text()))
+    ]
+
+
+def pytest_generate_tests(metafunc):
+    if "workload" in metafunc.fixturenames:
+        metafunc.parametrize("workload", _pods(), ids="-".join, indirect=True)
+
+
+@pytest.fixture
+def workload(request):
+    """A Deployment or StatefulSet, rendered."""
+    values, component = request.param
+    (found,) = [each for each in workloads(rendered(values)) if component_of(each) == component]
+    return found
 
 
 @pytest.fixture(scope="session")

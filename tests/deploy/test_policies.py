@@ -23,14 +23,6 @@ USER = 10001
 DIGEST = "sha256:" + "a" * 64
 
 
-def pytest_generate_tests(metafunc):
-    if "workload" in metafunc.fixturenames:
-        found = [(values, each) for values in CI for each in workloads(rendered(values))]
-        metafunc.parametrize(
-            "workload", [pytest.param(each, id=f"{values}-{component_of(each)}") for values, each in found]
-        )
-
-
 def test_nobody_is_root(workload):
     assert pod_of(workload)["securityContext"] == {
         "runAsNonRoot": True,

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 from chart_kit import (
-    CI,
     FULLNAME,
     HelmRefused,
     component_of,
@@ -33,19 +32,6 @@ LIKELY = {
     "tracking-pepper": "ab" * 32,
 }
 """Contents of secret files; any other may be any text."""
-
-
-def all_workloads():
-    return [
-        pytest.param(workload, id=f"{values}-{component_of(workload)}")
-        for values in CI
-        for workload in workloads(rendered(values))
-    ]
-
-
-def pytest_generate_tests(metafunc):
-    if "workload" in metafunc.fixturenames:
-        metafunc.parametrize("workload", all_workloads())
 
 
 def settings(workload):

@@ -29,6 +29,7 @@ from sps.eventlog.port import LogTrouble
 OK: Final = 0
 OFFSET_OUT_OF_RANGE: Final = 1
 UNKNOWN_TOPIC_OR_PARTITION: Final = 3
+NOT_LEADER: Final = 6
 MESSAGE_TOO_LARGE: Final = 10
 OUT_OF_ORDER_SEQUENCE: Final = 45
 INVALID_PRODUCER_EPOCH: Final = 47

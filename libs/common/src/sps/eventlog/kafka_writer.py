@@ -21,9 +21,11 @@ from sps.eventlog.kafka_requests import (
     INVALID_PRODUCER_EPOCH,
     INVALID_RECORD,
     MESSAGE_TOO_LARGE,
+    NOT_LEADER,
     OK,
     OUT_OF_ORDER_SEQUENCE,
     UNKNOWN_PRODUCER_ID,
+    UNKNOWN_TOPIC_OR_PARTITION,
     ask_producer_id,
     producer_id,
 )
@@ -43,6 +45,7 @@ WAITING_BYTES_MAX: Final = 64_000_000
 EPOCH_MAX: Final = 32_767
 SEQUENCE_END: Final = 2**31
 _NEVER: Final = frozenset({MESSAGE_TOO_LARGE, INVALID_RECORD})
+_NOT_WRITTEN: Final = frozenset({UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER})
 _ANOTHER_PRODUCER: Final = frozenset({OUT_OF_ORDER_SEQUENCE, INVALID_PRODUCER_EPOCH, UNKNOWN_PRODUCER_ID})
 """The broker lost what it knew of us; whether it has the batch is unknown."""
 
@@ -139,12 +142,14 @@ class PartitionWriter:
 
     async def _deliver(self, records: Sequence[NewRecord]) -> int:
         """One batch, tried again under its number until somebody else's deadline; the first offset."""
-        batch = b""
+        batch, doubtful = b"", False
         while True:
             try:
                 await self._line.ready()
-                if self._is_made_anew() and batch:
-                    break
+                if self._is_made_anew():
+                    if doubtful:
+                        break
+                    batch = b""
                 self._producer = self._producer or await self._new_producer()
                 batch = batch or build(self._topic, records, self._producer)
                 request = ask_produce(self._name, self._partition, batch, BROKER_S)
@@ -152,15 +157,17 @@ class PartitionWriter:
             except LogTrouble as error:
                 self._trouble = str(error)
                 self._line.cut()
+                doubtful = bool(batch)
             else:
                 if answer.code == OK and answer.offset >= 0:
                     self._trouble = ""
                     self._advance(len(records))
                     return int(answer.offset)
                 self._refused(answer.code)
+                doubtful = doubtful or answer.code not in _NOT_WRITTEN
             self._cluster.stale()
             await asyncio.sleep(RETRY_S)
-        raise LogTrouble("the topic was made anew meanwhile")
+        raise LogTrouble(f"the topic was made anew meanwhile; {self._trouble}")
 
     def _is_made_anew(self) -> bool:
         """Then we have no number any more: an empty broker gives them out from the first again, to others."""
