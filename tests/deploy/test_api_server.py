@@ -5,19 +5,15 @@ import json
 import pytest
 import yaml
 from chart_kit import CI, HELMS, component_of, of_kind, pod_of, read, rendered, template, workloads
-from chart_kit import SERVED as KUBERNETES
 
 pytestmark = pytest.mark.deploy
 
 
 @pytest.mark.step("schema")
-@pytest.mark.parametrize("kubernetes", [KUBERNETES])
 @pytest.mark.parametrize("tool", HELMS, ids=lambda tool: tool.label)
 @pytest.mark.parametrize("values", CI)
-def test_the_server_knows_every_field_and_finds_nothing_to_warn_of(
-    server, namespace, values, tool, kubernetes
-):
-    text = template(tool, values, kubernetes, namespace=namespace)
+def test_the_server_knows_every_field_and_finds_nothing_to_warn_of(server, namespace, values, tool):
+    text = template(tool, values, server.tool.version, namespace=namespace)
     words = ("apply", "--server-side", "--dry-run=server", "--validate=strict", "-n", namespace, "-f", "-")
     server.accounts(namespace, rendered(values))
     said = server.kubectl(*words, given=text)

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sps_cli.servers.ports import free_port
-from sps_cli.tools.go_tools import KUBE_APISERVER, KUBECTL, tool_path
+from sps_cli.tools.go_tools import KUBECTL, Tool, tool_path
 
 HELMS_MEMORY: Final = "helm.sh/release.v1"
 KUBECTL_S: Final = 60.0
@@ -32,7 +32,8 @@ TOKEN: Final = "token-of-the-tests"
 class ApiServer:
     """Use it as a context; `kubectl` and `kubeconfig` reach it as its administrator."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, tool: Tool, folder: Path) -> None:
+        self.tool: Final = tool
         self.folder: Final = folder
         self.port: Final = free_port()
         self.kubeconfig: Final = folder / "kubeconfig"
@@ -40,7 +41,7 @@ class ApiServer:
         self._known: Final[list[str]] = []
 
     def __enter__(self) -> Self:
-        program = str(tool_path(KUBE_APISERVER, MODULES))
+        program = str(tool_path(self.tool, MODULES))
         self._write_files()
         try:
             self._run("kube-apiserver", [program, *self._flags(self._start_etcd())])

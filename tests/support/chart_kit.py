@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import yaml
 
-from sps_cli.tools.go_tools import HELM_3, HELM_4, KUBE_APISERVER, Tool, tool_path
+from sps_cli.tools.go_tools import HELM_3, HELM_4, KUBE_APISERVERS, Tool, tool_path
 from sps_cli.tools.manifests import APIS as APIS  # noqa: PLC0414 the tests' name for it
 
 ROOT: Final = Path(__file__).parents[2]
@@ -18,9 +18,7 @@ CI: Final = tuple(
     sorted(path.name.removesuffix("-values.yaml") for path in (CHART / "ci").glob("*-values.yaml"))
 )
 HELMS: Final = (HELM_3, HELM_4)
-SERVED: Final = KUBE_APISERVER.version
-"""The Kubernetes that a real API server runs here."""
-KUBERNETES: Final = ("1.30.0", SERVED, "1.37.0")
+KUBERNETES: Final = tuple(each.version for each in KUBE_APISERVERS)
 RELEASE: Final = "sps"
 FULLNAME: Final = "sps-smart-payment-service"
 NAMESPACE: Final = "pay"

@@ -64,7 +64,7 @@ def test_a_module_of_ours_is_part_of_what_a_tool_is_made_of(tmp_path):
     modules = tmp_path / "modules"
     (modules / "own").mkdir(parents=True)
     (modules / "own" / "go.mod").write_text("module own")
-    tool = go_tools.Tool("own", "1")
+    tool = go_tools.Tool("own", "1", module="own")
     first = built(tool, modules)
     (modules / "own" / "go.mod").write_text("module other")
     assert built(tool, modules) != first

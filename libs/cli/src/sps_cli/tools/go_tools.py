@@ -1,7 +1,7 @@
 """Which programs, at which versions, and how Go builds each.
 
 A module that may be installed as it is goes by `go install`. One that lists replacements of its own is built
-through a small module of ours, which repeats them (`deploy/tools/<name>`).
+through a small module of ours, which repeats them (`deploy/tools/`).
 """
 
 import hashlib
@@ -23,12 +23,13 @@ SAID_CHARACTERS: Final = 3_000
 
 
 class Tool(Struct, frozen=True):
-    """One program. `package`: what `go install` takes; empty: it has a module of ours."""
+    """One program. `package`: what `go install` takes; or `module`: a folder of ours."""
 
     name: str
     version: str
     package: str = ""
     ldflags: str = ""
+    module: str = ""
 
     @property
     def label(self) -> str:
@@ -36,8 +37,6 @@ class Tool(Struct, frozen=True):
 
 
 _HELM_3: Final = "helm.sh/helm/v3/pkg"
-_K8S: Final = "k8s.io/component-base/version"
-
 HELM_3: Final = Tool(
     "helm",
     "3.22.0",
@@ -47,13 +46,23 @@ HELM_3: Final = Tool(
     f"-X {_HELM_3}/lint/rules.k8sVersionMajor=1 -X {_HELM_3}/lint/rules.k8sVersionMinor=34",
 )
 HELM_4: Final = Tool("helm", "4.3.1", "helm.sh/helm/v4/cmd/helm")
-KUBE_APISERVER: Final = Tool(
-    "kube-apiserver",
-    "1.34.4",
-    ldflags=f"-X {_K8S}.gitVersion=v1.34.4 -X {_K8S}.gitMajor=1 -X {_K8S}.gitMinor=34",
+
+
+def _of_kubernetes(name: str, version: str, module: str) -> Tool:
+    major, minor, _ = version.split(".")
+    said = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor}
+    ldflags = " ".join(f"-X k8s.io/component-base/version.{key}={word}" for key, word in said.items())
+    return Tool(name, version, ldflags=ldflags, module=module)
+
+
+KUBE_APISERVERS: Final = tuple(
+    _of_kubernetes("kube-apiserver", version, f"kube-apiserver-{version.rpartition('.')[0]}")
+    for version in ("1.30.14", "1.34.4", "1.37.2")
 )
-KUBECTL: Final = Tool("kubectl", KUBE_APISERVER.version, ldflags=KUBE_APISERVER.ldflags)
-TOOLS: Final = (HELM_3, HELM_4, KUBE_APISERVER, KUBECTL)
+"""The oldest that the chart allows, the usual one, the newest."""
+KUBERNETES: Final = KUBE_APISERVERS[1].version
+KUBECTL: Final = _of_kubernetes("kubectl", KUBERNETES, "kubectl")
+TOOLS: Final = (HELM_3, HELM_4, *KUBE_APISERVERS, KUBECTL)
 
 
 def tool_path(tool: Tool, modules: Path) -> Path:
@@ -72,8 +81,8 @@ def fetch(tool: Tool, modules: Path) -> Path:
 def _folder_of(tool: Tool, modules: Path) -> str:
     """Keyed by everything that the program is made of."""
     made_of = f"{tool.package} {tool.ldflags}".encode()
-    if not tool.package:
-        made_of += b"".join(path.read_bytes() for path in sorted((modules / tool.name).iterdir()))
+    if tool.module:
+        made_of += b"".join(path.read_bytes() for path in sorted((modules / tool.module).iterdir()))
     return f"{tool.name}-{tool.version}-{hashlib.sha256(made_of).hexdigest()[:8]}"
 
 
@@ -92,7 +101,7 @@ def _build(tool: Tool, modules: Path, folder: Path) -> None:
             str(folder / tool.name),
             ".",
         ]
-        where = (modules / tool.name).resolve()
+        where = (modules / tool.module).resolve()
     environment = os.environ | {"GOBIN": str(folder), "CGO_ENABLED": "0"}
     try:
         done = subprocess.run(  # noqa: S603 our own words

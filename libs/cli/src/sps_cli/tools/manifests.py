@@ -6,7 +6,7 @@ from typing import Final
 
 from sps.runtime.errors import Trouble
 from sps_cli.documents.chart_files import CHART
-from sps_cli.tools.go_tools import HELM_4, KUBE_APISERVER, tool_path
+from sps_cli.tools.go_tools import HELM_4, KUBERNETES, tool_path
 
 MANIFESTS: Final = Path("deploy", "k8s", "manifests")
 MODULES: Final = Path("deploy", "tools")
@@ -47,7 +47,7 @@ def manifest(root: Path, name: str, *more: str) -> str:
         str(chart / "ci" / f"{name}-values.yaml"),
         "--skip-tests",
     ]
-    words += ["--kube-version", KUBE_APISERVER.version, "--set", "monitoring.dashboards.enabled=false", *more]
+    words += ["--kube-version", KUBERNETES, "--set", "monitoring.dashboards.enabled=false", *more]
     words += [word for api in APIS for word in ("--api-versions", api)]
     helm = str(tool_path(HELM_4, root / MODULES))
     done = subprocess.run([helm, *words], capture_output=True, text=True, timeout=RENDER_S, check=False)  # noqa: S603 our own words
